@@ -1,0 +1,48 @@
+/** What the hands use, as coarse words: enough to pick the right reference, not enough to know the machine. */
+
+import type { BatchDevice } from "./wire.ts";
+
+/** `navigator.keyboard`, where it exists (Chromium): which letter stands where, not what is typed. */
+interface LayoutKeyboard {
+  getLayoutMap(): Promise<ReadonlyMap<string, string>>;
+}
+
+/** What can be known at once; the layout is asked for by `detectLayout`. */
+export function detectDevice(): BatchDevice {
+  const matches = (query: string): boolean => matchMedia(query).matches;
+  const touch = navigator.maxTouchPoints > 0;
+  const touchOnly = touch && !matches("(any-pointer: fine)");
+  return {
+    keyboard: touchOnly ? "virtual" : "physical",
+    pointer: matches("(pointer: fine)") ? "mouse" : matches("(pointer: coarse)") ? "touch" : "none",
+    layout: "unknown",
+    touch,
+  };
+}
+
+/** The keyboard's layout by the places of Q, W, Y and Z; `unknown` where the browser does not say. */
+export async function detectLayout(): Promise<BatchDevice["layout"]> {
+  const { keyboard } = navigator as Navigator & { keyboard?: LayoutKeyboard };
+  if (keyboard === undefined) return "unknown";
+  try {
+    const map = await keyboard.getLayoutMap();
+    return layoutOf(map);
+  } catch {
+    // Refused inside cross-origin frames; the layout is a hint, so nothing else depends on it.
+    return "unknown";
+  }
+}
+
+export function layoutOf(map: ReadonlyMap<string, string>): BatchDevice["layout"] {
+  const row = ["KeyQ", "KeyW", "KeyY", "KeyZ"].map((code) => map.get(code)?.toLowerCase() ?? "").join("");
+  switch (row) {
+    case "qwyz":
+      return "qwerty";
+    case "qwzy":
+      return "qwertz";
+    case "azyw":
+      return "azerty";
+    default:
+      return row === "" ? "unknown" : "other";
+  }
+}
