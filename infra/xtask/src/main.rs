@@ -1,2 +1,54 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask`: every command anyone needs to build, try, test and measure Ductus.
+//!
+//! Invariants: a thing that is missing is fetched or named, never passed over; downloads are pinned and live in the
+//! user's cache folder, never in the repository; standard output holds results, standard error holds progress.
+
+mod command;
+mod elasticsearch;
+mod environment;
+mod files;
+mod http;
+mod java;
+mod kafka;
+mod onnxruntime;
+mod opensearch;
+mod prerequisites;
+mod report;
+mod services;
+mod up;
+mod wheel;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Every command anyone needs to build, try, test and measure Ductus.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct CommandLine {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Start real Kafka and real Elasticsearch on this machine and keep them running.
+    Up(up::Options),
+    /// Stop what `up` started.
+    Down {
+        /// Remove the data of the services as well.
+        #[arg(long)]
+        wipe: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match CommandLine::parse().task {
+        Task::Up(options) => up::up(&options).map(|()| ExitCode::SUCCESS),
+        Task::Down { wipe } => up::down(wipe).map(|()| ExitCode::SUCCESS),
+    };
+    outcome.unwrap_or_else(|error| {
+        report::progress(format!("error: {error:#}"));
+        ExitCode::FAILURE
+    })
+}
