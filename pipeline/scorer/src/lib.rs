@@ -1,1 +1,51 @@
-//! Placeholder while the workspace is laid out.
+//! ONNX Runtime for Ductus: load a model, check its contract, embed batches of windows, swap models.
+//!
+//! ```no_run
+//! use ductus_dynamics::event::Modality;
+//! use ductus_scorer::{Contract, ModelSlot, Runtime, candidates, live_dir};
+//! # use std::path::Path;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let (ort_dylib_path, cache, window) = (None, Path::new("cache"), vec![0.0; 20 * 17]);
+//! Runtime::start_from(&candidates(None, ort_dylib_path, Some(cache)))?;
+//! let folder = live_dir(Path::new("models"), Modality::Keystroke)?;
+//! let slot = ModelSlot::load(&folder, Contract::of(Modality::Keystroke))?;
+//!
+//! // in every shard thread
+//! let mut handle = slot.handle()?;
+//! let mut embeddings = Vec::new();
+//! handle.refresh()?; // between batches
+//! let generation = handle.embed(&[&window], &mut embeddings)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The network
+//!
+//! `model.onnx` takes `x` (float32, `[batch, steps, features]`, zero padded) and `lengths` (int32, `[batch]`) and gives
+//! `embedding` (float32, `[batch, dims]`, unit length); batch and steps are symbolic. `manifest.toml` beside it says what the
+//! network needs and how it was made: [`Manifest`].
+//!
+//! # Invariants
+//!
+//! 1. ONNX Runtime sees no byte whose hash, layout and modality were not checked ([`Model::load`]).
+//! 2. One window gives one embedding, bit for bit, in whatever company it goes through the network ([`Batching`]).
+//! 3. A batch runs on one model, and its result carries that model's generation ([`ModelHandle`]).
+//! 4. A refused model changes nothing: the running one stays ([`ModelSlot::swap`]).
+//! 5. No logging, no environment variables, no threads of its own: what happens is returned.
+
+mod embedder;
+mod error;
+mod manifest;
+mod model;
+mod runtime;
+mod swap;
+
+pub use embedder::{BATCH_WINDOWS_MAX, Batching, Embedder};
+pub use error::{EmbedError, ModelError};
+pub use manifest::{
+    Accuracy, Calibration, DataSource, MANIFEST_FILE, MANIFEST_FORMAT, MODEL_FILE, Manifest, Training, live_dir,
+    sha256_hex,
+};
+pub use model::{Contract, Model};
+pub use runtime::{CACHED_LIBRARY, Candidate, Runtime, candidates, locate};
+pub use swap::{ModelHandle, ModelSlot, Turn};

@@ -1,0 +1,303 @@
+//! `manifest.toml`: what a model is, what it needs, how it was made and how good it was.
+//!
+//! Invariants: unknown fields and unknown formats are refused, so that a manifest never means less than its writer thought;
+//! numbers that would poison a decision (a calibration that is not finite or that turns the order round) are refused here,
+//! once, and need no check later.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use ductus_dynamics::event::{KeyDetail, Modality};
+use ductus_dynamics::wire::ModelRef;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::ModelError;
+
+/// The manifest's file name inside a model folder.
+pub const MANIFEST_FILE: &str = "manifest.toml";
+/// The network's file name inside a model folder.
+pub const MODEL_FILE: &str = "model.onnx";
+/// The only manifest format this build reads and writes.
+pub const MANIFEST_FORMAT: u32 = 1;
+
+/// No window is longer, whatever a manifest says: it bounds the memory of one batch.
+const STEPS_MAX: usize = 4096;
+/// No embedding is wider, whatever a manifest says.
+const EMBEDDING_DIMS_MAX: usize = 4096;
+
+/// A model's description, in the order it is written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of this file's own layout: [`MANIFEST_FORMAT`].
+    pub format: u32,
+    /// Name of the family, as decisions carry it: `keystroke`.
+    pub id: String,
+    /// Name of this training, and of its folder: `2026-11-21-pace`.
+    pub version: String,
+    /// What its windows are made of.
+    pub modality: Modality,
+    /// Hash of `model.onnx`, 64 lowercase hexadecimal digits.
+    pub sha256: String,
+    /// Hash of the feature layout it was trained on.
+    pub layout_hash: String,
+    /// Features a step.
+    pub features: usize,
+    /// Length of an embedding.
+    pub embedding_dims: usize,
+    /// The longest window it was made for.
+    pub steps_max: usize,
+    /// How finely its training data named keys; a pointer model says `class`.
+    pub detail: KeyDetail,
+    /// From cosine to log-likelihood ratio.
+    pub calibration: Calibration,
+    /// How it was made.
+    pub training: Training,
+    /// What was measured on people it had not seen.
+    pub accuracy: Accuracy,
+}
+
+/// `llr = slope × cosine + intercept`, natural logarithm.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// Positive: a higher cosine is more alike.
+    pub slope: f64,
+    /// At cosine zero.
+    pub intercept: f64,
+}
+
+/// How to make the model again, and whose data is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// The exact command.
+    pub command: String,
+    /// Its seed.
+    pub seed: u64,
+    /// True when the terms of any data set forbid commercial use of the model.
+    pub non_commercial: bool,
+    /// The day the training began, `2026-11-21`.
+    pub started: String,
+    /// Every data set that went in.
+    pub data: Vec<DataSource>,
+}
+
+/// A data set a model learned from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSource {
+    /// Its name.
+    pub name: String,
+    /// Its licence or terms of use.
+    pub terms: String,
+    /// How many of its people were used.
+    pub subjects: usize,
+}
+
+/// What `ductus-batch evaluate` measured, as fractions; absent where the protocol has no such number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accuracy {
+    /// Which protocol.
+    pub protocol: String,
+    /// People it was measured on, none of whom it was trained on.
+    pub subjects: usize,
+    /// Genuine comparisons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub genuine: Option<u64>,
+    /// Impostor comparisons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impostor: Option<u64>,
+    /// Mean of each person's equal error rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eer_subject: Option<f64>,
+    /// Equal error rate with one threshold for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eer_global: Option<f64>,
+    /// Area under the curve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auc: Option<f64>,
+    /// False non-match rate where the false match rate is 1 %.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fnmr_at_fmr_1pct: Option<f64>,
+    /// False non-match rate where the false match rate is 0.1 %.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fnmr_at_fmr_0_1pct: Option<f64>,
+}
+
+impl Manifest {
+    /// Reads and checks the manifest in the model folder `dir`. Does not look at the network: see [`Manifest::check`].
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::NotFound`], [`ModelError::Io`] or [`ModelError::BadManifest`].
+    pub fn load(dir: &Path) -> Result<Self, ModelError> {
+        let path = dir.join(MANIFEST_FILE);
+        let bytes = read(&path)?;
+        let text = String::from_utf8(bytes).map_err(|_| bad(&path, "it is not UTF-8 text"))?;
+        let manifest: Self = toml::from_str(&text).map_err(|error| bad(&path, &explain(&text, &error)))?;
+        manifest.check_values().map_err(|reason| bad(&path, &reason))?;
+        Ok(manifest)
+    }
+
+    /// Checks the manifest and writes it to the model folder `dir`, so that a reader sees the old or the new one, never half.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::BadManifest`] for one that [`Manifest::load`] would refuse, [`ModelError::Io`].
+    pub fn save(&self, dir: &Path) -> Result<(), ModelError> {
+        let path = dir.join(MANIFEST_FILE);
+        self.check_values().map_err(|reason| bad(&path, &reason))?;
+        let text = toml::to_string(self).map_err(|error| bad(&path, &error.to_string()))?;
+        let unfinished = dir.join(".manifest.toml.unfinished");
+        let io = |source| ModelError::Io {
+            path: path.clone(),
+            source,
+        };
+        std::fs::write(&unfinished, text).map_err(io)?;
+        std::fs::rename(&unfinished, &path).map_err(io)
+    }
+
+    /// Checks the network beside the manifest against hash and layout, and gives its bytes: who uses these uses exactly
+    /// what was checked, even when the file changes in between.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::LayoutMismatch`], [`ModelError::NotFound`], [`ModelError::Io`] or [`ModelError::HashMismatch`].
+    pub fn check(&self, dir: &Path, expected_layout_hash: &str) -> Result<Vec<u8>, ModelError> {
+        if self.layout_hash != expected_layout_hash {
+            return Err(ModelError::LayoutMismatch {
+                model: self.name(),
+                expected: expected_layout_hash.to_owned(),
+                found: self.layout_hash.clone(),
+            });
+        }
+        let path = dir.join(MODEL_FILE);
+        let bytes = read(&path)?;
+        let found = sha256_hex(&bytes);
+        if found != self.sha256 {
+            let expected = self.sha256.clone();
+            return Err(ModelError::HashMismatch {
+                path,
+                expected,
+                found,
+                bytes: bytes.len() as u64,
+            });
+        }
+        Ok(bytes)
+    }
+
+    /// `id/version`, as errors and logs name the model.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.id, self.version)
+    }
+
+    /// How decisions, references and announcements name the model.
+    pub fn model_ref(&self) -> ModelRef {
+        ModelRef {
+            id: self.id.clone(),
+            version: self.version.clone(),
+            sha256: self.sha256.clone(),
+        }
+    }
+
+    fn check_values(&self) -> Result<(), String> {
+        if self.format != MANIFEST_FORMAT {
+            return Err(format!(
+                "its format is {}, but this build knows only {MANIFEST_FORMAT}",
+                self.format
+            ));
+        }
+        for (field, value) in [("id", &self.id), ("version", &self.version)] {
+            if !is_plain_name(value) {
+                return Err(format!("{field} must be 1 to 64 of the characters A-Z a-z 0-9 . _ -"));
+            }
+        }
+        if self.sha256.len() != 64 || !self.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err("sha256 must be 64 lowercase hexadecimal digits".to_owned());
+        }
+        for (field, value, max) in [
+            ("features", self.features, usize::MAX),
+            ("embedding_dims", self.embedding_dims, EMBEDDING_DIMS_MAX),
+            ("steps_max", self.steps_max, STEPS_MAX),
+        ] {
+            if value == 0 || value > max {
+                return Err(format!("{field} is {value}, but must be from 1 to {max}"));
+            }
+        }
+        let Calibration { slope, intercept } = self.calibration;
+        if !(slope.is_finite() && slope > 0.0 && intercept.is_finite()) {
+            return Err(format!(
+                "calibration has slope {slope} and intercept {intercept}, but both must be finite and the slope positive"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The hash that manifests, decisions and references name a model by: 64 lowercase hexadecimal digits.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}
+
+/// The folder of the version that `models/<modality>/live` names.
+///
+/// # Errors
+///
+/// [`ModelError::NotFound`] without such a file or folder, [`ModelError::BadManifest`] when it holds no plain name.
+pub fn live_dir(models: &Path, modality: Modality) -> Result<PathBuf, ModelError> {
+    let family = models.join(modality.name());
+    let pointer = family.join("live");
+    let text = read(&pointer)?;
+    let version = std::str::from_utf8(&text).map(str::trim).unwrap_or_default();
+    if !is_plain_name(version) {
+        return Err(bad(
+            &pointer,
+            "it must hold one line, the name of a version folder beside it",
+        ));
+    }
+    let dir = family.join(version);
+    if dir.is_dir() {
+        Ok(dir)
+    } else {
+        Err(ModelError::NotFound { path: dir })
+    }
+}
+
+/// One folder name, no path: nothing in a manifest may point elsewhere.
+fn is_plain_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    (1..=64).contains(&name.len()) && name.bytes().all(plain) && !name.starts_with('.')
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
+    std::fs::read(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => ModelError::NotFound { path: path.to_owned() },
+        _ => ModelError::Io {
+            path: path.to_owned(),
+            source,
+        },
+    })
+}
+
+fn bad(path: &Path, reason: &str) -> ModelError {
+    ModelError::BadManifest {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+/// TOML's own message is several lines with a drawing; errors here are one line.
+fn explain(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = 1 + before.bytes().filter(|&b| b == b'\n').count();
+    format!("line {line}: {}", error.message().replace('\n', ", "))
+}

@@ -1,0 +1,138 @@
+//! Models change while shards run.
+//!
+//! A [`ModelSlot`] holds the current model of one modality for all threads; each thread follows it with its own
+//! [`ModelHandle`]. Invariants: a batch runs on one model from beginning to end, because a handle changes models only when
+//! its thread says [`refresh`](ModelHandle::refresh); generations only grow, so a result is told from another model's by its
+//! number; a model that is refused changes nothing.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::embedder::Embedder;
+use crate::error::{EmbedError, ModelError};
+use crate::model::{Contract, Model};
+
+/// A model and the number of its turn, from 1; going back to an earlier model is a new turn.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    /// Grows by one with every swap.
+    pub generation: u64,
+    /// The model.
+    pub model: Arc<Model>,
+}
+
+/// The current model of one modality, shared by all threads.
+#[derive(Debug)]
+pub struct ModelSlot {
+    contract: Contract,
+    current: Mutex<Turn>,
+    /// The same number as in `current`, readable without the lock between any two batches.
+    generation: AtomicU64,
+}
+
+impl ModelSlot {
+    /// Loads the first model.
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::load`].
+    pub fn load(dir: &Path, contract: Contract) -> Result<Arc<Self>, ModelError> {
+        let model = Arc::new(Model::load(dir, &contract)?);
+        let current = Mutex::new(Turn { generation: 1, model });
+        Ok(Arc::new(Self {
+            contract,
+            current,
+            generation: AtomicU64::new(1),
+        }))
+    }
+
+    /// The model to use for the next batch.
+    pub fn current(&self) -> Turn {
+        self.lock().clone()
+    }
+
+    /// Its number: one atomic load, for asking between batches.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Loads another model and makes it the current one; the work is done before anybody waits for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::load`]; the current model then stays.
+    pub fn swap(&self, dir: &Path) -> Result<Turn, ModelError> {
+        let model = Arc::new(Model::load(dir, &self.contract)?);
+        let mut current = self.lock();
+        *current = Turn {
+            generation: current.generation + 1,
+            model,
+        };
+        self.generation.store(current.generation, Ordering::Release);
+        Ok(current.clone())
+    }
+
+    /// A new follower for the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::embedder`].
+    pub fn handle(self: &Arc<Self>) -> Result<ModelHandle, EmbedError> {
+        let Turn { generation, model } = self.current();
+        Ok(ModelHandle {
+            slot: Arc::clone(self),
+            generation,
+            embedder: model.embedder()?,
+        })
+    }
+
+    /// A panic elsewhere cannot leave half a turn behind: it is replaced as a whole.
+    fn lock(&self) -> MutexGuard<'_, Turn> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One thread's embedder that follows a [`ModelSlot`].
+pub struct ModelHandle {
+    slot: Arc<ModelSlot>,
+    generation: u64,
+    embedder: Embedder,
+}
+
+impl ModelHandle {
+    /// Takes up the slot's current model if it is another one than this handle's; true when it was. Call it between batches.
+    ///
+    /// # Errors
+    ///
+    /// [`EmbedError::Runtime`] when no session could be made; the handle then goes on with the model that it has.
+    pub fn refresh(&mut self) -> Result<bool, EmbedError> {
+        if self.slot.generation() == self.generation {
+            return Ok(false);
+        }
+        let Turn { generation, model } = self.slot.current();
+        self.embedder = model.embedder()?;
+        self.generation = generation;
+        Ok(true)
+    }
+
+    /// Embeds with the model that this handle has now, see [`Embedder::embed`], and says which generation it was.
+    ///
+    /// # Errors
+    ///
+    /// As [`Embedder::embed`].
+    pub fn embed(&mut self, windows: &[&[f32]], out: &mut Vec<f32>) -> Result<u64, EmbedError> {
+        self.embedder.embed(windows, out)?;
+        Ok(self.generation)
+    }
+
+    /// The generation that the next batch will have.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The model that the next batch will have.
+    pub fn model(&self) -> &Arc<Model> {
+        self.embedder.model()
+    }
+}

@@ -1,0 +1,126 @@
+//! Models change while threads embed: every result belongs to exactly one model, and a bad model changes nothing.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ductus_scorer::{MODEL_FILE, ModelError, ModelSlot};
+use tempfile::TempDir;
+
+use crate::graph::{Graph, Op};
+use crate::support::{FEATURES, contract, folder, numbers, runtime};
+
+const THREADS: usize = 3;
+const SWAPS: u64 = 20;
+
+fn upright_and_negated() -> (TempDir, TempDir) {
+    let mut graph = Graph::right(FEATURES as u64);
+    let upright = folder(&graph.bytes(), FEATURES, FEATURES, |_| ());
+    graph.tail.push(Op::Negate);
+    let negated = folder(&graph.bytes(), FEATURES, FEATURES, |manifest| {
+        manifest.version = "negated".to_owned()
+    });
+    (upright, negated)
+}
+
+/// A folder whose network is not the one its manifest describes.
+fn bad() -> TempDir {
+    let dir = folder(&Graph::right(FEATURES as u64).bytes(), FEATURES, FEATURES, |_| ());
+    fs::write(dir.path().join(MODEL_FILE), b"something else").expect("it is written");
+    dir
+}
+
+#[test]
+fn concurrent_embedding_never_mixes_models() {
+    runtime();
+    let (upright, negated) = upright_and_negated();
+    let bad = bad();
+    let slot = ModelSlot::load(upright.path(), contract()).expect("it is right");
+    let windows: Vec<Vec<f32>> = (0..40).map(|i| numbers(i, (1 + i as usize) * FEATURES)).collect();
+    let windows: Vec<&[f32]> = windows.iter().map(Vec::as_slice).collect();
+
+    let mut expected = Vec::new();
+    slot.handle()
+        .expect("a session")
+        .embed(&windows, &mut expected)
+        .expect("right windows");
+    let opposite: Vec<f32> = expected.iter().map(|value| -value).collect();
+
+    let at_work = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                let mut handle = slot.handle().expect("a session");
+                let mut out = Vec::new();
+                let mut before = 0;
+                at_work.fetch_add(1, Ordering::Relaxed);
+                loop {
+                    handle.refresh().expect("a session");
+                    let generation = handle.embed(&windows, &mut out).expect("right windows");
+                    assert!(before <= generation);
+                    before = generation;
+                    // Odd turns are the upright model's, even ones the negated one's.
+                    let right = if generation % 2 == 1 { &expected } else { &opposite };
+                    assert!(*right == out, "generation {generation} gave another model's embeddings");
+                    let name = if generation % 2 == 1 {
+                        "2026-11-21-test"
+                    } else {
+                        "negated"
+                    };
+                    assert_eq!(handle.model().manifest().version, name);
+                    if generation == SWAPS + 1 {
+                        break;
+                    }
+                }
+            });
+        }
+        while at_work.load(Ordering::Relaxed) < THREADS {
+            std::thread::yield_now();
+        }
+        for swap in 0..SWAPS {
+            assert!(matches!(slot.swap(bad.path()), Err(ModelError::HashMismatch { .. })));
+            let next = if swap % 2 == 0 { &negated } else { &upright };
+            let turn = slot.swap(next.path()).expect("it is right");
+            assert_eq!((turn.generation, slot.generation()), (swap + 2, swap + 2));
+        }
+    });
+}
+
+#[test]
+fn a_handle_keeps_its_model_until_it_refreshes() {
+    runtime();
+    let (upright, negated) = upright_and_negated();
+    let slot = ModelSlot::load(upright.path(), contract()).expect("it is right");
+    let mut handle = slot.handle().expect("a session");
+    let window = numbers(1, 20 * FEATURES);
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    assert_eq!(handle.embed(&[&window], &mut first), Ok(1));
+
+    let turn = slot.swap(negated.path()).expect("it is right");
+    assert_eq!(handle.embed(&[&window], &mut second), Ok(1));
+    assert_eq!(first, second);
+    assert_eq!(handle.refresh(), Ok(true));
+    assert!(Arc::ptr_eq(handle.model(), &turn.model));
+    assert_eq!(handle.embed(&[&window], &mut second), Ok(2));
+    assert_ne!(first, second);
+    assert_eq!(handle.refresh(), Ok(false));
+
+    // Back again: the same model, the same bits, another turn.
+    slot.swap(upright.path()).expect("it is right");
+    assert_eq!(handle.refresh(), Ok(true));
+    assert_eq!(handle.embed(&[&window], &mut second), Ok(3));
+    assert_eq!(first, second);
+}
+
+#[test]
+fn the_model_outlives_its_folder() {
+    runtime();
+    let (upright, _) = upright_and_negated();
+    let slot = ModelSlot::load(upright.path(), contract()).expect("it is right");
+    drop(upright);
+    let mut out = Vec::new();
+    let mut handle = slot
+        .handle()
+        .expect("a session is made from the checked bytes, not from the file");
+    assert_eq!(handle.embed(&[&numbers(1, FEATURES)], &mut out), Ok(1));
+}
