@@ -1,0 +1,376 @@
+//! The whole line of one partition without its I/O: records in, windows to embed, decisions out. The stream, the archive,
+//! the demo and the oracle of the tests run this same state machine.
+//!
+//! Invariants:
+//! - The result is a function of the records and their order; no clock is read. The watermark comes from record timestamps.
+//! - Every event is counted exactly once: events = windowed + late + duplicate + rejected ([`Accounting::balances`]).
+//! - A bad record changes nothing but the counts and leaves a dead letter.
+//! - Windows of a session are concluded in the order in which they became ready.
+
+mod accounting;
+mod conclude;
+mod session;
+
+pub use accounting::Accounting;
+pub use conclude::{Embedded, Outcome};
+pub use session::SessionId;
+
+use crate::compare::{ReferenceKey, ReferencePolicy, ReferenceSet};
+use crate::decide::DecisionPolicy;
+use crate::event::{InputEvent, Modality};
+use crate::evidence::EvidencePolicy;
+use crate::feature::FeatureWindow;
+use crate::id;
+use crate::parse::{BatchHead, ParseLimits, parse};
+use crate::reason::Measures;
+use crate::reject::{RejectReason, Rejections};
+use crate::window::{Window, WindowConfig};
+use crate::wire::{self, AuditAction, AuditRecord, Closed, Device, Purpose, Reference, Source};
+use session::Session;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Everything that the line's result depends on, besides records, models and references.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LineConfig {
+    /// Bounds on one batch.
+    pub parse: ParseLimits,
+    /// How keystrokes are cut into windows.
+    pub keystroke: WindowConfig,
+    /// How pointer events are cut into windows.
+    pub pointer: WindowConfig,
+    /// A session without records for this long, by the partition's watermark, is closed and forgotten, µs.
+    pub idle_us: i64,
+    /// How far the watermark stays behind the latest record timestamp, µs.
+    pub lateness_us: i64,
+    /// Most sessions open at once in a partition.
+    pub sessions_max: usize,
+    /// How evidence accumulates.
+    pub evidence: EvidencePolicy,
+    /// Where the lines are.
+    pub decision: DecisionPolicy,
+    /// Bounds on references.
+    pub references: ReferencePolicy,
+}
+
+impl Default for LineConfig {
+    fn default() -> Self {
+        Self {
+            parse: ParseLimits::default(),
+            keystroke: WindowConfig::KEYSTROKE,
+            pointer: WindowConfig::POINTER,
+            idle_us: 1_800_000_000,
+            lateness_us: 2_000_000,
+            sessions_max: 100_000,
+            evidence: EvidencePolicy::default(),
+            decision: DecisionPolicy::default(),
+            references: ReferencePolicy::default(),
+        }
+    }
+}
+
+impl LineConfig {
+    /// How windows of `modality` are cut.
+    pub fn window(&self, modality: Modality) -> &WindowConfig {
+        match modality {
+            Modality::Keystroke => &self.keystroke,
+            Modality::Pointer => &self.pointer,
+        }
+    }
+}
+
+/// One record of the events topic.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// Offset within the partition.
+    pub offset: i64,
+    /// Timestamp of the record, µs since the Unix epoch.
+    pub timestamp_us: i64,
+    /// Value.
+    pub value: &'a [u8],
+}
+
+/// A closed window that waits for its embedding.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// Whose it is.
+    pub id: Arc<SessionId>,
+    /// What its events may be used for.
+    pub purpose: Purpose,
+    /// Device class of the batch that closed it.
+    pub device: Device,
+    /// The window.
+    pub window: Window,
+    /// Its features, `[len × FEATURES]`.
+    pub features: FeatureWindow,
+    /// Its measures in human units.
+    pub measures: Measures,
+    /// Offset of the record that closed it.
+    pub offset: i64,
+}
+
+/// A refused record, or a part of one; the stream adds hash and size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub reason: RejectReason,
+    /// Whether parsing proved that the value holds no content.
+    pub contentless: bool,
+}
+
+/// What one record gave; the caller keeps it and clears it, so that its buffers are used again.
+#[derive(Debug, Default)]
+pub struct Ingested {
+    /// Windows to embed and conclude, in order.
+    pub ready: Vec<Ready>,
+    /// Audit records.
+    pub audits: Vec<AuditRecord>,
+    /// Dead letters to write for this record.
+    pub refused: Vec<Refused>,
+}
+
+impl Ingested {
+    /// Empties it, keeping its buffers.
+    pub fn clear(&mut self) {
+        self.ready.clear();
+        self.audits.clear();
+        self.refused.clear();
+    }
+}
+
+/// The state machine of one partition.
+#[derive(Debug)]
+pub struct Line {
+    // PROPERTIES
+    config: Arc<LineConfig>,
+    topic: String,
+    partition: i32,
+    // STATES
+    sessions: HashMap<Box<str>, Session>,
+    /// When a session's next pause or expiry is due, by record time: (due, key).
+    due: BTreeSet<(i64, Box<str>)>,
+    references: HashMap<ReferenceKey, ReferenceSet>,
+    watermark_us: i64,
+    accounting: Accounting,
+    /// Buffers used again for each record.
+    events: Vec<InputEvent>,
+    windows: Vec<Window>,
+    key: String,
+}
+
+impl Line {
+    /// An empty line for one partition of the events topic.
+    pub fn new(config: Arc<LineConfig>, topic: &str, partition: i32) -> Self {
+        Self {
+            config,
+            topic: topic.to_owned(),
+            partition,
+            sessions: HashMap::new(),
+            due: BTreeSet::new(),
+            references: HashMap::new(),
+            watermark_us: i64::MIN,
+            accounting: Accounting::default(),
+            events: Vec::new(),
+            windows: Vec::new(),
+            key: String::new(),
+        }
+    }
+
+    /// Takes one record; what it gives is appended to `out`.
+    pub fn ingest(&mut self, record: &Record<'_>, out: &mut Ingested) {
+        let mut events = std::mem::take(&mut self.events);
+        events.clear();
+        let mut rejections = Rejections::default();
+        match parse(record.value, &self.config.parse, &mut events, &mut rejections) {
+            Ok(head) => self.take_batch(&head, &events, rejections, record, out),
+            Err(refusal) => {
+                self.accounting.batches += 1;
+                self.accounting.events += refusal.events;
+                self.accounting.rejected.add(refusal.reason, refusal.events);
+                self.accounting.batches_rejected.add(refusal.reason, 1);
+                out.refused.push(Refused {
+                    reason: refusal.reason,
+                    contentless: refusal.contentless,
+                });
+            }
+        }
+        self.events = events;
+        self.watermark_us = self
+            .watermark_us
+            .max(record.timestamp_us.saturating_sub(self.config.lateness_us));
+        self.close_due(record.offset, out);
+    }
+
+    /// Closes every session, as if all had ended: for recordings and tests, whose input has an end.
+    pub fn finish(&mut self, out: &mut Ingested) {
+        let mut keys: Vec<Box<str>> = self.sessions.keys().cloned().collect();
+        keys.sort_unstable();
+        for key in keys {
+            let offset = self.sessions.get(&key).map_or(0, |session| session.last_offset);
+            self.expire(&key, offset, out);
+        }
+    }
+
+    /// Stores a reference set that was read from the references topic.
+    pub fn put_reference(&mut self, reference: Reference) {
+        self.references
+            .insert(ReferenceKey::of(&reference), ReferenceSet::from_stored(reference));
+    }
+
+    /// Forgets a reference set (its record became a tombstone).
+    pub fn remove_reference(&mut self, record_key: &str) {
+        self.references.retain(|key, _| key.record_key() != record_key);
+    }
+
+    /// The lowest offset that a restart must read again: where the oldest open session began.
+    pub fn low_offset(&self) -> Option<i64> {
+        self.sessions.values().map(|session| session.first_offset).min()
+    }
+
+    /// Event counts so far.
+    pub fn accounting(&self) -> &Accounting {
+        &self.accounting
+    }
+
+    /// Sessions that are open.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// How far event time has come for sure, µs; `None` while nothing was read: the partition is idle.
+    pub fn watermark_us(&self) -> Option<i64> {
+        (self.watermark_us != i64::MIN).then_some(self.watermark_us)
+    }
+
+    fn take_batch(
+        &mut self,
+        head: &BatchHead<'_>,
+        events: &[InputEvent],
+        rejections: Rejections,
+        record: &Record<'_>,
+        out: &mut Ingested,
+    ) {
+        self.accounting.batches += 1;
+        self.accounting.events += head.events;
+        self.key.clear();
+        self.key.extend([head.tenant, "/", head.session]);
+        let open = self.sessions.contains_key(self.key.as_str());
+        if !open && self.sessions.len() >= self.config.sessions_max {
+            self.accounting.rejected.add(RejectReason::TooManySessions, head.events);
+            self.accounting.batches_rejected.add(RejectReason::TooManySessions, 1);
+            out.refused.push(Refused {
+                reason: RejectReason::TooManySessions,
+                contentless: true,
+            });
+            return;
+        }
+        let key: Box<str> = self.key.as_str().into();
+        let session = self
+            .sessions
+            .entry(key.clone())
+            .or_insert_with(|| Session::open(head, record, &self.config));
+        if !open {
+            let mut audit = audit(AuditAction::SessionOpened, &session.id, record.timestamp_us);
+            audit.source = Some(Source {
+                topic: self.topic.clone(),
+                partition: self.partition,
+                offset: record.offset,
+            });
+            out.audits.push(audit);
+        }
+        if open && head.seq < session.seq_next {
+            self.accounting.duplicate += head.events;
+            out.refused.push(Refused {
+                reason: RejectReason::RepeatedBatch,
+                contentless: true,
+            });
+            return;
+        }
+        if open && head.seq > session.seq_next {
+            self.accounting.gaps += u64::from(head.seq - session.seq_next);
+            out.refused.push(Refused {
+                reason: RejectReason::MissingBatches,
+                contentless: true,
+            });
+        }
+        self.due.remove(&(session.due_us(&self.config), key.clone()));
+        let refused_before = rejections.clone();
+        self.accounting.rejected.merge(&rejections);
+        let fates = session.take(head, events, record, &mut self.windows);
+        self.accounting.windowed += fates.windowed;
+        self.accounting.late += fates.late;
+        self.accounting.rejected.merge(&fates.rejected);
+        for (reason, _) in refused_before.iter().chain(fates.rejected.iter()) {
+            out.refused.push(Refused {
+                reason,
+                contentless: true,
+            });
+        }
+        if fates.late > 0 {
+            out.refused.push(Refused {
+                reason: RejectReason::LateEvents,
+                contentless: true,
+            });
+        }
+        session.hand_over(&mut self.windows, record.offset, &mut out.ready);
+        self.due.insert((session.due_us(&self.config), key));
+    }
+
+    /// Closes what pauses and expiries are due by the watermark.
+    fn close_due(&mut self, offset: i64, out: &mut Ingested) {
+        while let Some((due_us, key)) = self.due.first().cloned() {
+            if due_us >= self.watermark_us {
+                return;
+            }
+            let Some(session) = self.sessions.get_mut(&key) else {
+                self.due.remove(&(due_us, key));
+                continue;
+            };
+            if session.expires_us(&self.config) < self.watermark_us {
+                self.expire(&key, offset, out);
+            } else {
+                session.pause(&mut self.windows);
+                session.hand_over(&mut self.windows, offset, &mut out.ready);
+                self.due.remove(&(due_us, key.clone()));
+                self.due.insert((session.due_us(&self.config), key));
+            }
+        }
+    }
+
+    /// Closes a session for good. Its evidence stays until its last windows are concluded.
+    fn expire(&mut self, key: &str, offset: i64, out: &mut Ingested) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        self.due.remove(&(session.due_us(&self.config), key.into()));
+        session.close(Closed::End, &mut self.windows);
+        session.hand_over(&mut self.windows, offset, &mut out.ready);
+        session.expired = true;
+        out.audits
+            .push(audit(AuditAction::SessionClosed, &session.id, session.last_us));
+        if session.pending == 0 {
+            self.sessions.remove(key);
+        }
+    }
+}
+
+/// An audit record about a session. Its id follows from its cause: kind, session and time.
+fn audit(action: AuditAction, session: &SessionId, time_us: i64) -> AuditRecord {
+    let kind = format!("{action:?}");
+    AuditRecord {
+        v: wire::VERSION,
+        id: id::id(&["audit", &kind, &session.tenant, &session.session, &time_us.to_string()]),
+        action,
+        tenant: session.tenant.clone(),
+        subject: session.subject.clone(),
+        session: Some(session.session.clone()),
+        decision: None,
+        model: None,
+        reference: None,
+        source: None,
+        time_us,
+    }
+}
+
+#[cfg(test)]
+mod tests;

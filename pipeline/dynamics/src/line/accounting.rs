@@ -1,0 +1,43 @@
+//! What became of the events: the sums that must add up.
+
+use crate::reject::Rejections;
+
+/// Counts of one partition since it was assigned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accounting {
+    /// Records read.
+    pub batches: u64,
+    /// Events in them, as far as they could be counted.
+    pub events: u64,
+    /// Events that are in a window or told the windows something.
+    pub windowed: u64,
+    /// Events that came after their window was closed.
+    pub late: u64,
+    /// Events of batches that were seen before.
+    pub duplicate: u64,
+    /// Events refused, by reason.
+    pub rejected: Rejections,
+    /// Records refused whole, by reason (events of an unreadable record cannot be counted).
+    pub batches_rejected: Rejections,
+    /// Batch numbers that were skipped.
+    pub gaps: u64,
+}
+
+impl Accounting {
+    /// Whether every event has exactly one fate.
+    pub fn balances(&self) -> bool {
+        self.events == self.windowed + self.late + self.duplicate + self.rejected.total()
+    }
+
+    /// Adds the counts of another partition.
+    pub fn merge(&mut self, other: &Self) {
+        self.batches += other.batches;
+        self.events += other.events;
+        self.windowed += other.windowed;
+        self.late += other.late;
+        self.duplicate += other.duplicate;
+        self.rejected.merge(&other.rejected);
+        self.batches_rejected.merge(&other.batches_rejected);
+        self.gaps += other.gaps;
+    }
+}

@@ -1,0 +1,312 @@
+//! From a ready window and its embedding to a decision: compare, accumulate, decide, learn.
+//!
+//! Invariants: one decision for each window; without enough data the decision says so and the evidence stays as it is; a
+//! reference set learns from a window only while nothing speaks against the person, and never twice from the same steps.
+
+use super::{Line, Ready, SessionId, audit};
+use crate::compare::{Calibration, Comparison, ReferenceKey, ReferenceSet, device_class};
+use crate::id::decision_id;
+use crate::wire::{
+    self, Action, AuditAction, AuditRecord, Decision, ModelRef, Purpose, Reason, Reference, ReferenceRef, Sample,
+    Score, Source, WindowRef,
+};
+
+/// Most reasons in a decision.
+const REASONS_MAX: usize = 5;
+
+/// A window's embedding and the model that made it.
+#[derive(Clone, Copy, Debug)]
+pub struct Embedded<'a> {
+    /// The model.
+    pub model: &'a ModelRef,
+    /// What a cosine of this model means.
+    pub calibration: &'a Calibration,
+    /// The embedding, `[D]`, of unit length.
+    pub embedding: &'a [f32],
+}
+
+/// What follows from a window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The decision.
+    pub decision: Decision,
+    /// Audit records that it causes.
+    pub audits: Vec<AuditRecord>,
+    /// The subject's references, if the window changed them.
+    pub reference: Option<Reference>,
+}
+
+/// What a window could be used for.
+enum Use {
+    /// Nothing: why, in a word and in a sentence.
+    Insufficient(&'static str, String),
+    /// It was compared.
+    Compared(Comparison),
+}
+
+impl Line {
+    /// Whether `ready` is worth an embedding; the others are concluded without one.
+    pub fn wants_embedding(&self, ready: &Ready) -> bool {
+        ready.window.steps.len() >= self.config.window(ready.window.modality).min_steps
+            && ready.id.subject.is_some()
+            && ready.purpose != Purpose::Collect
+    }
+
+    /// Decides about a ready window. Ready windows are concluded in the order in which [`Line::ingest`] gave them.
+    pub fn conclude(&mut self, ready: Ready, embedded: Option<Embedded<'_>>) -> Outcome {
+        let key = ready.id.key();
+        let (mut evidence, action_before) = self
+            .sessions
+            .get(key.as_str())
+            .map_or_else(Default::default, |s| (s.evidence, Some(s.action)));
+        let reference_key = reference_key(&ready, embedded.as_ref());
+        let mut audits = Vec::new();
+        let config = self.config.clone();
+        let set = reference_key.as_ref().and_then(|key| self.references.get(key));
+
+        let used = usable(&ready, embedded, set, &config);
+        let mut reasons = Vec::new();
+        let mut score = Score {
+            comparison: None,
+            llr: None,
+            evidence: evidence.llr,
+        };
+        let quality = quality(&ready, set, &config);
+        let verdict = match &used {
+            Use::Insufficient(state, text) => {
+                reasons.push(explanation(state, text));
+                let mut verdict = config.decision.decide(&evidence, quality);
+                verdict.action = Action::InsufficientData;
+                verdict
+            }
+            Use::Compared(comparison) => {
+                let steps = config.window(ready.window.modality).steps;
+                evidence.add(
+                    comparison.llr,
+                    ready.window.fresh as f32 / steps as f32,
+                    &config.evidence,
+                );
+                score = Score {
+                    comparison: Some(comparison.cosine),
+                    llr: Some(comparison.llr),
+                    evidence: evidence.llr,
+                };
+                reasons = set.map_or_else(Vec::new, |set| set.usual().explain(&ready.measures, REASONS_MAX));
+                config.decision.decide(&evidence, quality)
+            }
+        };
+        let model = embedded.map(|embedded| embedded.model.clone());
+        let reference_before = set.map(|set| set.summary(&config.references));
+        let compared = matches!(used, Use::Compared(_));
+
+        let id = decision_id(
+            &ready.id.tenant,
+            &ready.id.session,
+            ready.window.modality,
+            ready.window.sequence,
+        );
+        if compared && action_before.is_some_and(|before| before != verdict.action) {
+            let raised = action_before.is_some_and(|before| before < verdict.action);
+            let kind = if raised {
+                AuditAction::ActionRaised
+            } else {
+                AuditAction::ActionLowered
+            };
+            audits.push(self.audit_of(kind, &ready, &id, model.as_ref(), reference_before));
+        }
+        let may_learn = verdict.action != Action::StepUp
+            && verdict.action != Action::Terminate
+            && (!compared || verdict.risk <= config.references.adapt_risk_max);
+        let reference = match (reference_key, embedded) {
+            (Some(key), Some(embedded)) if may_learn => self.learn(&key, &ready, &embedded, &id, &mut audits),
+            _ => None,
+        };
+        self.settle(&key, &ready, |session| {
+            if compared {
+                session.evidence = evidence;
+                session.action = verdict.action;
+            }
+        });
+        let window = WindowRef {
+            modality: ready.window.modality,
+            sequence: ready.window.sequence,
+            start_us: ready.window.start_us,
+            end_us: ready.window.end_us,
+            steps: ready.window.steps.len() as u32,
+            closed: ready.window.closed,
+        };
+        let decision = Decision {
+            v: wire::VERSION,
+            id,
+            tenant: ready.id.tenant.clone(),
+            subject: ready.id.subject.clone(),
+            session: ready.id.session.clone(),
+            window,
+            risk: verdict.risk,
+            confidence: verdict.confidence,
+            action: verdict.action,
+            reasons,
+            score,
+            model,
+            reference: reference_before,
+            source: self.source(ready.offset),
+            time_us: ready.window.end_us,
+        };
+        Outcome {
+            decision,
+            audits,
+            reference,
+        }
+    }
+
+    /// Takes the window into the subject's references, if they may learn from it.
+    fn learn(
+        &mut self,
+        key: &ReferenceKey,
+        ready: &Ready,
+        embedded: &Embedded<'_>,
+        decision: &str,
+        audits: &mut Vec<AuditRecord>,
+    ) -> Option<Reference> {
+        let policy = self.config.references;
+        let wanted = match ready.purpose {
+            Purpose::Enrol => true,
+            Purpose::Session => policy.passive,
+            Purpose::Collect => false,
+        };
+        let enough = ready.window.steps.len() >= self.config.window(ready.window.modality).min_steps;
+        if !wanted || !enough {
+            return None;
+        }
+        let set = self
+            .references
+            .entry(key.clone())
+            .or_insert_with(|| ReferenceSet::new(key, embedded.model));
+        if set.overlaps(&ready.id.session, ready.window.start_us) {
+            return None;
+        }
+        let (empty, mature) = (set.count() == 0, set.is_mature(&policy));
+        let sample = Sample {
+            embedding: embedded.embedding.to_vec(),
+            session: ready.id.session.clone(),
+            sequence: ready.window.sequence,
+            end_us: ready.window.end_us,
+        };
+        if !set.add(sample, &ready.measures, &policy) {
+            return None;
+        }
+        let (stored, summary, now_mature) = (set.stored(), set.summary(&policy), set.is_mature(&policy));
+        for (happened, kind) in [
+            (empty, AuditAction::ReferenceCreated),
+            (!mature && now_mature, AuditAction::ReferenceMatured),
+        ] {
+            if happened {
+                audits.push(self.audit_of(kind, ready, decision, Some(embedded.model), Some(summary)));
+            }
+        }
+        Some(stored)
+    }
+
+    /// Writes back what a window changed in its session, unless the session has changed hands or gone meanwhile.
+    fn settle(&mut self, key: &str, ready: &Ready, update: impl FnOnce(&mut super::session::Session)) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        if session.id.subject == ready.id.subject {
+            update(session);
+        }
+        session.pending = session.pending.saturating_sub(1);
+        if session.expired && session.pending == 0 {
+            self.sessions.remove(key);
+        }
+    }
+
+    fn source(&self, offset: i64) -> Source {
+        Source {
+            topic: self.topic.clone(),
+            partition: self.partition,
+            offset,
+        }
+    }
+
+    fn audit_of(
+        &self,
+        kind: AuditAction,
+        ready: &Ready,
+        decision: &str,
+        model: Option<&ModelRef>,
+        reference: Option<ReferenceRef>,
+    ) -> AuditRecord {
+        let id: &SessionId = &ready.id;
+        let mut record = audit(kind, id, ready.window.end_us);
+        record.decision = Some(decision.to_owned());
+        record.model = model.cloned();
+        record.reference = reference;
+        record.source = Some(self.source(ready.offset));
+        record
+    }
+}
+
+fn reference_key(ready: &Ready, embedded: Option<&Embedded<'_>>) -> Option<ReferenceKey> {
+    Some(ReferenceKey {
+        tenant: ready.id.tenant.clone(),
+        subject: ready.id.subject.clone()?,
+        modality: ready.window.modality,
+        device: device_class(ready.window.modality, &ready.device),
+        model_sha256: embedded?.model.sha256.clone(),
+    })
+}
+
+/// What the window can be used for, given what is known.
+fn usable(
+    ready: &Ready,
+    embedded: Option<Embedded<'_>>,
+    set: Option<&ReferenceSet>,
+    config: &super::LineConfig,
+) -> Use {
+    let (steps, least) = (ready.window.steps.len(), config.window(ready.window.modality).min_steps);
+    if ready.purpose == Purpose::Collect {
+        return Use::Insufficient(
+            "collected",
+            "collected for history only, nothing is compared".to_owned(),
+        );
+    }
+    if ready.id.subject.is_none() {
+        return Use::Insufficient("no_subject", "nobody claims this session".to_owned());
+    }
+    if steps < least {
+        return Use::Insufficient("short_window", format!("{steps} steps, at least {least} are needed"));
+    }
+    let Some(embedded) = embedded else {
+        return Use::Insufficient("no_model", "no model is live for this modality".to_owned());
+    };
+    let have = set.map_or(0, ReferenceSet::count);
+    let need = config.references.anchors;
+    match set {
+        Some(set) if set.is_mature(&config.references) && ready.purpose == Purpose::Session => {
+            Use::Compared(set.compare(embedded.embedding, embedded.calibration))
+        }
+        _ if ready.purpose == Purpose::Enrol => {
+            Use::Insufficient("enrolling", format!("enrolling: {have} windows stored so far"))
+        }
+        _ => Use::Insufficient("few_references", format!("{have} of {need} reference windows learned")),
+    }
+}
+
+/// How complete window and references are, 0-1.
+fn quality(ready: &Ready, set: Option<&ReferenceSet>, config: &super::LineConfig) -> f32 {
+    let full = config.window(ready.window.modality).steps;
+    let maturity = set.map_or(0.0, |set| f32::from(set.maturity(&config.references)) / 100.0);
+    let length = ready.window.steps.len() as f32 / full as f32;
+    maturity.sqrt() * length.min(1.0).sqrt()
+}
+
+fn explanation(state: &str, text: &str) -> Reason {
+    Reason {
+        measure: state.to_owned(),
+        text: text.to_owned(),
+        delta: 0.0,
+        unit: String::new(),
+        z: 0.0,
+    }
+}

@@ -1,0 +1,172 @@
+//! One open session: its windower, its evidence, and where it stands in the log.
+//!
+//! Invariants: batches are taken in the order of their numbers; a claimed subject that changes starts the evidence afresh.
+
+use super::{LineConfig, Ready, Record};
+use crate::event::InputEvent;
+use crate::evidence::Evidence;
+use crate::feature::FeatureWindow;
+use crate::parse::BatchHead;
+use crate::reason::Measures;
+use crate::reject::Rejections;
+use crate::window::{Fate, Window, Windower};
+use crate::wire::{Action, Closed, Device, Purpose};
+use std::sync::Arc;
+
+/// Whose session it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SessionId {
+    /// Tenant.
+    pub tenant: String,
+    /// Session.
+    pub session: String,
+    /// Subject, if one is claimed.
+    pub subject: Option<String>,
+}
+
+impl SessionId {
+    /// The key of the session within its partition.
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.tenant, self.session)
+    }
+}
+
+/// How many events met which fate.
+#[derive(Debug, Default)]
+pub(super) struct Fates {
+    pub(super) windowed: u64,
+    pub(super) late: u64,
+    pub(super) rejected: Rejections,
+}
+
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) id: Arc<SessionId>,
+    pub(super) evidence: Evidence,
+    /// The last action that was asked for.
+    pub(super) action: Action,
+    /// Offset of its first record.
+    pub(super) first_offset: i64,
+    /// Offset of its latest record.
+    pub(super) last_offset: i64,
+    /// The batch number that comes next.
+    pub(super) seq_next: u32,
+    /// Latest event time, µs.
+    pub(super) last_us: i64,
+    /// Windows that wait for their embedding.
+    pub(super) pending: usize,
+    /// Closed for good; goes when nothing is pending.
+    pub(super) expired: bool,
+    windower: Windower,
+    purpose: Purpose,
+    device: Device,
+    clock_origin_us: i64,
+    /// Record time of its latest batch, µs.
+    last_record_us: i64,
+}
+
+impl Session {
+    pub(super) fn open(head: &BatchHead<'_>, record: &Record<'_>, config: &LineConfig) -> Self {
+        // A session that comes back after it was forgotten goes on numbering where no number was used: a batch closes
+        // fewer windows than it may hold events.
+        let sequence = u64::from(head.seq) * config.parse.batch_events_max as u64;
+        Self {
+            id: Arc::new(session_id(head)),
+            evidence: Evidence::default(),
+            action: Action::Allow,
+            first_offset: record.offset,
+            last_offset: record.offset,
+            seq_next: head.seq,
+            last_us: i64::MIN,
+            pending: 0,
+            expired: false,
+            windower: Windower::new(config.keystroke, config.pointer, sequence),
+            purpose: head.purpose,
+            device: head.device,
+            clock_origin_us: head.clock.origin_us,
+            last_record_us: record.timestamp_us,
+        }
+    }
+
+    /// Takes the events of the next batch; windows that they close are appended to `windows`.
+    pub(super) fn take(
+        &mut self,
+        head: &BatchHead<'_>,
+        events: &[InputEvent],
+        record: &Record<'_>,
+        windows: &mut Vec<Window>,
+    ) -> Fates {
+        self.seq_next = head.seq.saturating_add(1);
+        self.last_offset = record.offset;
+        self.last_record_us = self.last_record_us.max(record.timestamp_us);
+        self.expired = false;
+        if head.clock.origin_us != self.clock_origin_us {
+            self.clock_origin_us = head.clock.origin_us;
+            self.windower.clock_step(windows);
+        }
+        if head.subject != self.id.subject.as_deref() {
+            self.windower.close(Closed::End, windows);
+            self.id = Arc::new(session_id(head));
+            self.evidence = Evidence::default();
+        }
+        self.purpose = head.purpose;
+        self.device = head.device;
+        let mut fates = Fates::default();
+        for event in events {
+            match self.windower.push(event, windows) {
+                Fate::Windowed => fates.windowed += 1,
+                Fate::Late => fates.late += 1,
+                Fate::Rejected(reason) => fates.rejected.add(reason, 1),
+            }
+            self.last_us = self.last_us.max(event.t_us);
+        }
+        fates
+    }
+
+    /// A pause, by record time: nothing came for as long as would close the windows.
+    pub(super) fn pause(&mut self, windows: &mut Vec<Window>) {
+        self.close(Closed::Pause, windows);
+    }
+
+    pub(super) fn close(&mut self, closed: Closed, windows: &mut Vec<Window>) {
+        self.windower.close(closed, windows);
+    }
+
+    /// Turns closed windows into ready ones.
+    pub(super) fn hand_over(&mut self, windows: &mut Vec<Window>, offset: i64, ready: &mut Vec<Ready>) {
+        self.pending += windows.len();
+        ready.extend(windows.drain(..).map(|window| Ready {
+            id: self.id.clone(),
+            purpose: self.purpose,
+            device: self.device,
+            features: FeatureWindow::of(&window),
+            measures: Measures::of(&window),
+            window,
+            offset,
+        }));
+    }
+
+    /// When the watermark next has something to close here, by record time, µs.
+    pub(super) fn due_us(&self, config: &LineConfig) -> i64 {
+        if self.windower.is_empty() {
+            return self.expires_us(config);
+        }
+        let pause_us = config.keystroke.pause_us.max(config.pointer.pause_us);
+        self.last_record_us
+            .saturating_add(pause_us)
+            .min(self.expires_us(config))
+    }
+
+    /// When the session is forgotten, by record time, µs.
+    pub(super) fn expires_us(&self, config: &LineConfig) -> i64 {
+        self.last_record_us.saturating_add(config.idle_us)
+    }
+}
+
+fn session_id(head: &BatchHead<'_>) -> SessionId {
+    SessionId {
+        tenant: head.tenant.to_owned(),
+        session: head.session.to_owned(),
+        subject: head.subject.map(str::to_owned),
+    }
+}
