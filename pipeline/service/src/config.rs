@@ -1,0 +1,5 @@
+//! Configuration (being written).
+
+/// The configuration of every role.
+#[derive(Clone, Debug)]
+pub struct Config {}
