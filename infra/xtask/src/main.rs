@@ -3,19 +3,27 @@
 //! Invariants: a thing that is missing is fetched or named, never passed over; downloads are pinned and live in the
 //! user's cache folder, never in the repository; standard output holds results, standard error holds progress.
 
+mod bench;
 mod command;
+mod demo;
+mod deny;
 mod elasticsearch;
 mod environment;
 mod files;
 mod http;
 mod java;
 mod kafka;
+mod node;
 mod onnxruntime;
 mod opensearch;
 mod prerequisites;
+mod recordings;
 mod report;
 mod services;
+mod tally;
+mod test;
 mod up;
+mod web;
 mod wheel;
 
 use std::process::ExitCode;
@@ -32,6 +40,12 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Set up, build, and run the demo; with `--exit` once at full speed, ending with a JSON summary.
+    Demo(demo::Options),
+    /// Set up, and run every check and every test, real services included.
+    Test(test::Options),
+    /// Run every benchmark beside its yardstick.
+    Bench(bench::Options),
     /// Start real Kafka and real Elasticsearch on this machine and keep them running.
     Up(up::Options),
     /// Stop what `up` started.
@@ -44,6 +58,9 @@ enum Task {
 
 fn main() -> ExitCode {
     let outcome = match CommandLine::parse().task {
+        Task::Demo(options) => demo::demo(&options).map(|()| ExitCode::SUCCESS),
+        Task::Test(options) => test::test(&options),
+        Task::Bench(options) => bench::bench(&options),
         Task::Up(options) => up::up(&options).map(|()| ExitCode::SUCCESS),
         Task::Down { wipe } => up::down(wipe).map(|()| ExitCode::SUCCESS),
     };

@@ -1,0 +1,275 @@
+//! `cargo xtask test`: set-up, every check and every test, real services included.
+//!
+//! Invariants: a failure does not keep the rest from running; the services are stopped whatever happens; the last line
+//! is the sum over everything.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::command::{cargo, run_shown};
+use crate::elasticsearch::Elasticsearch;
+use crate::kafka::Kafka;
+use crate::opensearch::OpenSearch;
+use crate::services::{Lifetime, Running, free_port};
+use crate::tally::Tally;
+use crate::web::Web;
+use crate::{deny, environment, files, java, onnxruntime, opensearch, prerequisites, recordings, report};
+
+/// Which tests.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Only the Rust tests whose name contains this, without the other checks.
+    filter: Option<String>,
+}
+
+/// Runs everything; fails if anything failed or was left out in continuous integration.
+pub(crate) fn test(options: &Options) -> Result<ExitCode> {
+    let started = Instant::now();
+    let mut tally = Tally::default();
+    prerequisites::require(prerequisites::TEST)?;
+    let setup = Setup::fetch()?;
+    let everything = options.filter.is_none();
+    let mut web = None;
+    // The page comes first: the binary embeds it.
+    tally.check("web: packages and page", || {
+        let installed = Web::install()?;
+        installed.build()?;
+        web = Some(installed);
+        Ok(())
+    });
+    if everything {
+        static_checks(&mut tally);
+    }
+    cargo_tests(&setup, options, &mut tally);
+    if everything {
+        web_checks(web.as_ref(), &mut tally);
+    }
+    if environment::in_ci() {
+        tally.refuse_skips();
+    }
+    report::progress(format!("\nall of it took {}", report::seconds(started.elapsed())));
+    Ok(if tally.close() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Everything that is downloaded.
+struct Setup {
+    kafka: Kafka,
+    elasticsearch: Elasticsearch,
+    opensearch: OpenSearch,
+    onnxruntime: PathBuf,
+    recordings: Option<PathBuf>,
+}
+
+impl Setup {
+    fn fetch() -> Result<Self> {
+        let java_home = java::home()?;
+        Ok(Self {
+            kafka: Kafka::fetch(&java_home)?,
+            elasticsearch: Elasticsearch::fetch(&java_home)?,
+            opensearch: OpenSearch::fetch(&java_home)?,
+            onnxruntime: onnxruntime::fetch()?,
+            recordings: recordings::folder()?,
+        })
+    }
+}
+
+fn static_checks(tally: &mut Tally) {
+    tally.check("cargo fmt", || run_shown(cargo().args(["fmt", "--all", "--check"])));
+    tally.check("cargo clippy", || {
+        run_shown(cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
+    });
+    tally.check("cargo doc", || {
+        let mut doc = cargo();
+        run_shown(
+            doc.args(["doc", "--workspace", "--no-deps"])
+                .env("RUSTDOCFLAGS", "--deny warnings"),
+        )
+    });
+    tally.check("cargo deny (bans, licences, sources)", deny::check);
+    report::progress("    not checked here: advisories, whose database no package registry carries");
+}
+
+fn web_checks(web: Option<&Web>, tally: &mut Tally) {
+    for (name, script) in [
+        ("web: types and lints", "check"),
+        ("web: unit tests", "test"),
+        ("web: tests in a real browser", "test:browser"),
+    ] {
+        tally.check(name, || {
+            web.context("the web packages could not be installed")?.script(script)
+        });
+    }
+}
+
+/// Builds first, so that the services need not wait while the compiler works.
+fn cargo_tests(setup: &Setup, options: &Options, tally: &mut Tally) {
+    let before = tally.failed();
+    tally.check("build the binaries and the tests", || {
+        run_shown(cargo().args(["build", "--workspace", "--bins"]))?;
+        run_shown(cargo().args(["test", "--workspace", "--no-run"]))
+    });
+    if tally.failed() > before {
+        return;
+    }
+    let folders = Folders::new();
+    let mut services = None;
+    tally.check("start Kafka, Elasticsearch and OpenSearch", || {
+        services = Some(Services::start(
+            setup,
+            folders.as_ref().map_err(|error| anyhow::anyhow!("{error:#}"))?,
+        )?);
+        Ok(())
+    });
+    report::heading("cargo test");
+    // Where the services did not start, the tests that need them say so by failing.
+    if let Err(error) = run_tests(setup, services.as_ref(), options, tally) {
+        report::progress(format!("    cargo test: FAILED: {error:#}"));
+        tally.fail("cargo test");
+    }
+    drop(services);
+    if let Ok(folders) = folders {
+        folders.clean_up(tally.failed() == before);
+    }
+}
+
+fn run_tests(setup: &Setup, services: Option<&Services>, options: &Options, tally: &mut Tally) -> Result<()> {
+    let skipped = std::env::temp_dir().join(format!("ductus-skipped-{}", std::process::id()));
+    files::write(&skipped, "")?;
+    let mut tests = cargo();
+    tests
+        .args(["test", "--workspace", "--no-fail-fast"])
+        .args(&options.filter);
+    tests
+        .env("ORT_DYLIB_PATH", &setup.onnxruntime)
+        .env("DUCTUS_SKIPPED", &skipped);
+    tests.env("DUCTUS_BIN_DIR", environment::target().join("debug"));
+    if let Some(services) = services {
+        tests.envs(services.variables.iter().map(|(name, value)| (name, value)));
+    }
+    match &setup.recordings {
+        Some(folder) => tests.env("DUCTUS_DATA", folder),
+        None => tests.env_remove("DUCTUS_DATA"),
+    };
+    let (failed, total) = (tally.failed(), tally.total());
+    let mut child = tests
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start cargo test")?;
+    let output = child.stdout.take().context("cargo test has no output")?;
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line.context("cannot read the output of cargo test")?;
+        let line = String::from_utf8_lossy(&line);
+        report::result(&line);
+        tally.read(&line);
+    }
+    let status = child.wait().context("cannot wait for cargo test")?;
+    for line in fs::read_to_string(&skipped).unwrap_or_default().lines() {
+        tally.skip(line);
+    }
+    let _ = fs::remove_file(&skipped);
+    if !status.success() && tally.failed() == failed {
+        bail!("cargo test ended with {status} although no test reported a failure: one of them crashed");
+    }
+    if tally.total() == total {
+        bail!("no test ran");
+    }
+    Ok(())
+}
+
+/// Real services that live as long as the tests.
+struct Services {
+    variables: Vec<(&'static str, String)>,
+    // Only for their end: dropping stops them.
+    _running: Vec<Running>,
+}
+
+impl Services {
+    fn start(setup: &Setup, folders: &Folders) -> Result<Self> {
+        let [broker, controller, search, transport] = [free_port()?, free_port()?, free_port()?, free_port()?];
+        let kafka = report::stage(format!("Kafka on port {broker}"), || {
+            setup
+                .kafka
+                .start(&folders.own.join("kafka"), broker, controller, Lifetime::WithUs)
+        })?;
+        let elasticsearch = report::stage(format!("Elasticsearch on port {search}"), || {
+            setup.elasticsearch.start(
+                &folders.shared.join("elasticsearch"),
+                search,
+                transport,
+                Lifetime::WithUs,
+            )
+        })?;
+        let second = opensearch::free_port()?;
+        let opensearch = report::stage(format!("OpenSearch on port {second}"), || {
+            setup
+                .opensearch
+                .start(&folders.own.join("opensearch"), second, Lifetime::WithUs)
+        })?;
+        let variables = vec![
+            ("DUCTUS_TEST_KAFKA", format!("127.0.0.1:{broker}")),
+            ("DUCTUS_TEST_ELASTICSEARCH", format!("http://127.0.0.1:{search}")),
+            ("DUCTUS_TEST_OPENSEARCH", format!("http://127.0.0.1:{second}")),
+        ];
+        Ok(Self {
+            variables,
+            _running: vec![kafka, elasticsearch, opensearch],
+        })
+    }
+}
+
+/// Where the services of one test run keep their data and logs.
+struct Folders {
+    own: PathBuf,
+    shared: PathBuf,
+}
+
+impl Folders {
+    fn new() -> Result<Self> {
+        let folder = |cache: PathBuf| -> Result<PathBuf> {
+            let all = cache.join("test-runs");
+            remove_abandoned(&all);
+            let folder = all.join(std::process::id().to_string());
+            files::make_folder(&folder)?;
+            Ok(folder)
+        };
+        Ok(Self {
+            own: folder(environment::cache()?)?,
+            shared: folder(environment::shared_cache()?)?,
+        })
+    }
+
+    fn clean_up(&self, all_is_well: bool) {
+        for folder in [&self.own, &self.shared] {
+            if all_is_well {
+                let _ = files::remove_folder(folder);
+            } else {
+                report::progress(format!(
+                    "    logs of the services: {} (until the next run)",
+                    folder.display()
+                ));
+            }
+        }
+    }
+}
+
+/// Removes what earlier runs left, unless they still run.
+fn remove_abandoned(all: &Path) {
+    let Ok(entries) = fs::read_dir(all) else { return };
+    for folder in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let process_id = folder.file_name().map(|name| Path::new("/proc").join(name));
+        if process_id.is_some_and(|process| !process.exists()) {
+            let _ = files::remove_folder(&folder);
+        }
+    }
+}
