@@ -52,7 +52,7 @@ function classOfKey(key: string): KeyClass {
   // Own properties only: a key value must never reach Object.prototype ("constructor").
   if (Object.hasOwn(NAMED, key)) return NAMED[key] ?? "other";
   // Key names are longer than one character ("F5", "Dead", "Unidentified"); characters are exactly one.
-  if ([...key].length !== 1) return "other";
+  if (!/^.$/su.test(key)) return "other";
   if (/^\s$/u.test(key)) return "space";
   if (/^\p{L}$/u.test(key)) return "letter";
   if (/^\p{N}$/u.test(key)) return "digit";

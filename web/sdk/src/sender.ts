@@ -77,7 +77,7 @@ export function createSender({ queue, post, limits, events, beacon, random = Mat
       } else if (outcome.kind === "retry") {
         const wait_ms = waitAfter(outcome);
         events.retry(entry, outcome.status, wait_ms);
-        if (!closed) timer = setTimeout(resume, wait_ms);
+        timer = setTimeout(resume, wait_ms);
         return;
       }
     }

@@ -9,5 +9,5 @@ test.each([
   ["", "unknown"],
 ])("%j is %s", (row, expected) => {
   const codes = ["KeyQ", "KeyW", "KeyY", "KeyZ"];
-  expect(layoutOf(new Map([...row].map((letter, at) => [codes[at] ?? "", letter])))).toBe(expected);
+  expect(layoutOf(new Map(Array.from(row, (letter, at) => [codes[at] ?? "", letter])))).toBe(expected);
 });

@@ -1,0 +1,59 @@
+/** Risk and action in words and colours. A colour never stands alone. */
+
+import type { Action, Decision } from "../api/wire.ts";
+
+/** Maturity from which references are compared with: the policy's anchors are complete. */
+export const MATURITY_COMPARABLE = 50;
+
+export interface Thresholds {
+  step_up: number;
+  terminate: number;
+}
+
+/** The defaults of the decision policy; a server that uses others says so in `/v1/demo`. */
+export const THRESHOLDS: Thresholds = { step_up: 70, terminate: 95 };
+
+export type Tone = "allow" | "step_up" | "terminate" | "learning";
+
+export const ACTION_WORDS: Readonly<Record<Tone, string>> = {
+  allow: "Allow",
+  step_up: "Step up",
+  terminate: "Terminate",
+  learning: "Learning…",
+};
+
+const MEANINGS: Readonly<Record<Tone, string>> = {
+  allow: "Looks like the same person",
+  step_up: "Ask for a second proof of identity",
+  terminate: "End the session",
+  learning: "Gathering references before it judges",
+};
+
+export function toneOf(action: Action): Tone {
+  return action === "insufficient_data" ? "learning" : action;
+}
+
+/** The word of an action; a subject with references that has too little data is not learning. */
+export function actionWord(decision: Pick<Decision, "action" | "reference">): string {
+  if (decision.action !== "insufficient_data") return ACTION_WORDS[decision.action];
+  return isLearning(decision) ? ACTION_WORDS.learning : "Too little data";
+}
+
+export function actionMeaning(decision: Pick<Decision, "action" | "reference">): string {
+  if (decision.action !== "insufficient_data" || isLearning(decision)) return MEANINGS[toneOf(decision.action)];
+  return "This window says too little; the risk stays";
+}
+
+function isLearning({ reference }: Pick<Decision, "reference">): boolean {
+  return reference === null || reference.maturity < MATURITY_COMPARABLE;
+}
+
+/** Whole numbers; the ends of the scale are never claimed. */
+export function formatRisk(risk: number): string {
+  return String(Math.min(99, Math.max(1, Math.round(risk))));
+}
+
+/** How far the way to comparable references is, 0-100. */
+export function learningProgress(decision: Pick<Decision, "reference"> | undefined): number {
+  return Math.min(100, Math.round(((decision?.reference?.maturity ?? 0) / MATURITY_COMPARABLE) * 100));
+}

@@ -1,0 +1,95 @@
+/** One session: who it claims to be, its risk as number, colour and word, its course, and why. */
+
+import { IconKeyboard, IconMouse } from "@tabler/icons-react";
+import { RiskChart } from "../chart/RiskChart.tsx";
+import { formatScore, formatShare } from "../format/number.ts";
+import { actionMeaning, actionWord, formatRisk, learningProgress, toneOf, type Thresholds } from "../format/risk.ts";
+import type { SessionView } from "../live/state.ts";
+import { RiskBadge } from "../shell/RiskBadge.tsx";
+import { chartLabel } from "./chart-label.ts";
+import { ReasonList } from "./ReasonList.tsx";
+import classes from "./SessionCard.module.css";
+
+interface SessionCardProps {
+  session: SessionView;
+  thresholds: Thresholds;
+  onOpen: (session: string) => void;
+}
+
+const CHART_HEIGHT = 128;
+const REASONS_MAX = 3;
+
+export function SessionCard({ session, thresholds, onOpen }: SessionCardProps) {
+  const latest = session.decisions.at(-1);
+  const tone = toneOf(latest?.action ?? "insufficient_data");
+  const ModalityIcon = session.modality === "pointer" ? IconMouse : IconKeyboard;
+
+  return (
+    <article className={classes.card} data-tone={tone}>
+      <header className={classes.head}>
+        <ModalityIcon className={classes.modality} size={18} aria-label={session.modality === "pointer" ? "Pointer" : "Keystrokes"} />
+        <div className={classes.who}>
+          <h3 className={classes.label}>
+            <button type="button" className={classes.open} onClick={() => { onOpen(session.id); }}>
+              {session.label}
+            </button>
+          </h3>
+          <p className={classes.claim}>
+            {session.subject === null ? "nobody claimed" : <>claims to be <b>{session.subject}</b></>}
+          </p>
+        </div>
+        {latest?.window.closed === "end" && <span className={classes.ended}>ended</span>}
+      </header>
+
+      <div className={classes.verdict}>
+        <span className={`${classes.risk ?? ""} number`} data-tone={tone}>
+          {latest === undefined || tone === "learning" ? "–" : formatRisk(latest.risk)}
+        </span>
+        <span className={classes.words}>
+          <RiskBadge tone={tone} word={latest === undefined ? "Waiting" : actionWord(latest)} />
+          <span className={classes.meaning}>{latest === undefined ? "No window is full yet" : actionMeaning(latest)}</span>
+        </span>
+      </div>
+
+      <RiskChart
+        decisions={session.decisions}
+        thresholds={thresholds}
+        handOver_us={session.handOver_us}
+        height={CHART_HEIGHT}
+        label={chartLabel(session)}
+      />
+
+      <div className={classes.reasons}>
+        {tone === "learning" ? (
+          <LearningBar percent={learningProgress(latest)} />
+        ) : (
+          <ReasonList reasons={(latest?.reasons ?? []).slice(0, REASONS_MAX)} />
+        )}
+      </div>
+
+      <dl className={`${classes.facts ?? ""} number`}>
+        <Fact name="evidence" value={formatScore(latest?.score.evidence ?? null, 1)} />
+        <Fact name="confidence" value={latest === undefined ? "–" : formatShare(latest.confidence)} />
+        <Fact name="windows" value={String(session.windows)} />
+      </dl>
+    </article>
+  );
+}
+
+function LearningBar({ percent }: { percent: number }) {
+  return (
+    <div className={classes.learning}>
+      <span>References {percent} % complete</span>
+      <progress max={100} value={percent} aria-label="References gathered" />
+    </div>
+  );
+}
+
+function Fact({ name, value }: { name: string; value: string }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}

@@ -1,0 +1,54 @@
+/** The visitor's own risk, live. */
+
+import { Button } from "@mantine/core";
+import { RiskChart } from "../chart/RiskChart.tsx";
+import { actionMeaning, actionWord, formatRisk, toneOf, type Thresholds } from "../format/risk.ts";
+import type { SessionView } from "../live/state.ts";
+import { chartLabel } from "../sessions/chart-label.ts";
+import { ReasonList } from "../sessions/ReasonList.tsx";
+import { RiskBadge } from "../shell/RiskBadge.tsx";
+import type { Visit } from "./visit.ts";
+import classes from "./VisitRisk.module.css";
+
+interface VisitRiskProps {
+  visit: Visit;
+  session: SessionView | undefined;
+  thresholds: Thresholds;
+  onOpen: (session: string) => void;
+}
+
+const NONE: readonly never[] = [];
+
+export function VisitRisk({ visit, session, thresholds, onOpen }: VisitRiskProps) {
+  const latest = session?.decisions.at(-1);
+  const tone = toneOf(latest?.action ?? "insufficient_data");
+  const shown = { label: "your session", decisions: session?.decisions ?? NONE, handOver_us: visit.handOver_us };
+  return (
+    <section className={classes.panel} aria-label="Your risk" data-ductus-ignore>
+      <div className={classes.top}>
+        <span className={`${classes.risk ?? ""} number`} data-tone={tone}>
+          {latest === undefined || tone === "learning" ? "–" : formatRisk(latest.risk)}
+        </span>
+        <div className={classes.words} aria-live="polite">
+          <RiskBadge tone={tone} word={latest === undefined ? "Waiting" : actionWord(latest)} large />
+          <span className={classes.meaning}>
+            {latest === undefined ? "The first decision comes after fifty key presses" : actionMeaning(latest)}
+          </span>
+        </div>
+      </div>
+      <RiskChart {...shown} thresholds={thresholds} height={210} label={chartLabel(shown)} detailed />
+      <h3 className={classes.heading}>Why</h3>
+      <div className={classes.reasons}>{latest !== undefined && <ReasonList reasons={latest.reasons} />}</div>
+      <footer className={classes.foot}>
+        <span>
+          subject <code>{visit.subject}</code>
+        </span>
+        {session !== undefined && (
+          <Button size="compact-xs" variant="default" onClick={() => { onOpen(session.id); }}>
+            All decisions
+          </Button>
+        )}
+      </footer>
+    </section>
+  );
+}
