@@ -1,8 +1,9 @@
 //! Child processes that run to their end: what they print is passed on or kept for the error message.
 
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -38,6 +39,22 @@ pub(crate) fn run_shown(command: &mut Command) -> Result<()> {
         bail!("{} ended with {status}", words(command));
     }
     Ok(())
+}
+
+/// Runs a command and hands every line of its standard output to `on_line` as it comes.
+pub(crate) fn run_streamed(command: &mut Command, mut on_line: impl FnMut(&str)) -> Result<ExitStatus> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("cannot start {}", words(command)))?;
+    let output = child.stdout.take().context("a child process has no output")?;
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line.with_context(|| format!("cannot read the output of {}", words(command)))?;
+        on_line(&String::from_utf8_lossy(&line));
+    }
+    child
+        .wait()
+        .with_context(|| format!("cannot wait for {}", words(command)))
 }
 
 /// Runs a command in silence and returns its standard output; on failure the error repeats what it said last.

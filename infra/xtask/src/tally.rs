@@ -1,11 +1,13 @@
-//! Counts what passed, failed and was skipped, and reads that out of cargo test's own lines.
+//! Counts what passed, failed and was skipped, and reads that out of the lines of cargo test and Vitest.
 //!
 //! Invariant: what did not run is never counted as passed.
 
+use std::process::Command;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
+use crate::command::run_streamed;
 use crate::report;
 
 /// The sum over all checks and tests.
@@ -35,15 +37,38 @@ impl Tally {
         }
     }
 
-    /// Counts a failure that is no test of its own.
-    pub(crate) fn fail(&mut self, name: &str) {
+    /// Runs a test runner, passes its output on, and takes in what it counted. That no test ran is a failure.
+    pub(crate) fn run(&mut self, name: &str, command: &mut Command) {
+        report::heading(name);
+        if let Err(error) = self.try_run(command) {
+            report::progress(format!("    {name}: FAILED: {error:#}"));
+            self.fail(name);
+        }
+    }
+
+    fn try_run(&mut self, command: &mut Command) -> Result<()> {
+        let (failed, total) = (self.failed, self.passed + self.failed);
+        let status = run_streamed(command, |line| {
+            report::result(line);
+            self.read(line);
+        })?;
+        if !status.success() && self.failed == failed {
+            bail!("ended with {status} although no test reported a failure: see above");
+        }
+        if self.passed + self.failed == total {
+            bail!("no test ran");
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, name: &str) {
         self.failed += 1;
         self.failures.push(name.to_owned());
     }
 
-    /// Takes in a line of cargo test's output.
-    pub(crate) fn read(&mut self, line: &str) {
-        if let Some(counts) = Counts::read(line) {
+    /// Takes in a line of a test runner's output.
+    fn read(&mut self, line: &str) {
+        if let Some(counts) = Counts::of_cargo(line).or_else(|| Counts::of_vitest(line)) {
             self.passed += counts.passed;
             self.failed += counts.failed;
             self.skipped += counts.ignored;
@@ -74,11 +99,6 @@ impl Tally {
         self.failed
     }
 
-    /// How many ran or failed to.
-    pub(crate) fn total(&self) -> u64 {
-        self.passed + self.failed
-    }
-
     /// Names what failed and what was skipped, then the closing line; true if all is well.
     pub(crate) fn close(&self) -> bool {
         for (title, names) in [("skipped", &self.skips), ("failed", &self.failures)] {
@@ -96,7 +116,7 @@ impl Tally {
     }
 }
 
-/// `test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s`
+/// What one line of a test runner says.
 struct Counts {
     passed: u64,
     failed: u64,
@@ -104,20 +124,34 @@ struct Counts {
 }
 
 impl Counts {
-    fn read(line: &str) -> Option<Self> {
+    /// `test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s`
+    fn of_cargo(line: &str) -> Option<Self> {
         let (_, numbers) = line.strip_prefix("test result: ")?.split_once(". ")?;
-        let number = |word: &str| {
-            let parts = numbers.split("; ");
-            parts
-                .filter_map(|part| part.trim().strip_suffix(word))
-                .find_map(|number| number.trim().parse().ok())
-        };
+        let number = |word| number_before(numbers, "; ", word);
         Some(Self {
             passed: number("passed")?,
             failed: number("failed")?,
             ignored: number("ignored")?,
         })
     }
+
+    /// `      Tests  1 failed | 77 passed | 2 skipped (80)`
+    fn of_vitest(line: &str) -> Option<Self> {
+        let (numbers, _) = line.trim_start().strip_prefix("Tests  ")?.rsplit_once(" (")?;
+        let number = |word| number_before(numbers, " | ", word).unwrap_or(0);
+        Some(Self {
+            passed: number("passed"),
+            failed: number("failed"),
+            ignored: number("skipped") + number("todo"),
+        })
+    }
+}
+
+/// The number that stands before a word, in one of the parts of a text.
+fn number_before(text: &str, separator: &str, word: &str) -> Option<u64> {
+    text.split(separator)
+        .filter_map(|part| part.trim().strip_suffix(word))
+        .find_map(|part| part.trim().parse().ok())
 }
 
 #[cfg(test)]
@@ -146,6 +180,12 @@ test result: ok. 40 passed; 0 failed; 0 ignored; 0 measured; 2 filtered out; fin
             skips: vec!["slow".to_owned()],
         };
         assert_eq!(tally(output), expected);
+    }
+
+    #[test]
+    fn vitest_is_counted() {
+        let tally = tally(" Test Files  1 failed | 6 passed (7)\n      Tests  1 failed | 75 passed | 2 skipped (78)\n");
+        assert_eq!((tally.passed, tally.failed, tally.skipped), (75, 1, 2));
     }
 
     #[test]

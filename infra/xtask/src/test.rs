@@ -4,12 +4,11 @@
 //! is the sum over everything.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::Args;
 
 use crate::command::{cargo, run_shown};
@@ -100,15 +99,11 @@ fn static_checks(tally: &mut Tally) {
 }
 
 fn web_checks(web: Option<&Web>, tally: &mut Tally) {
-    for (name, script) in [
-        ("web: types and lints", "check"),
-        ("web: unit tests", "test"),
-        ("web: tests in a real browser", "test:browser"),
-    ] {
-        tally.check(name, || {
-            web.context("the web packages could not be installed")?.script(script)
-        });
-    }
+    // Without its packages the web has failed already.
+    let Some(web) = web else { return };
+    tally.check("web: types and lints", || run_shown(&mut web.script("check")));
+    tally.run("web: unit tests", &mut web.script("test"));
+    tally.run("web: tests in a real browser", &mut web.script("test:browser"));
 }
 
 /// Builds first, so that the services need not wait while the compiler works.
@@ -130,21 +125,18 @@ fn cargo_tests(setup: &Setup, options: &Options, tally: &mut Tally) {
         )?);
         Ok(())
     });
-    report::heading("cargo test");
     // Where the services did not start, the tests that need them say so by failing.
-    if let Err(error) = run_tests(setup, services.as_ref(), options, tally) {
-        report::progress(format!("    cargo test: FAILED: {error:#}"));
-        tally.fail("cargo test");
-    }
+    run_tests(setup, services.as_ref(), options, tally);
     drop(services);
     if let Ok(folders) = folders {
         folders.clean_up(tally.failed() == before);
     }
 }
 
-fn run_tests(setup: &Setup, services: Option<&Services>, options: &Options, tally: &mut Tally) -> Result<()> {
+fn run_tests(setup: &Setup, services: Option<&Services>, options: &Options, tally: &mut Tally) {
+    // A test that cannot run for want of recordings writes its name and the reason here.
     let skipped = std::env::temp_dir().join(format!("ductus-skipped-{}", std::process::id()));
-    files::write(&skipped, "")?;
+    let _ = fs::remove_file(&skipped);
     let mut tests = cargo();
     tests
         .args(["test", "--workspace", "--no-fail-fast"])
@@ -160,31 +152,11 @@ fn run_tests(setup: &Setup, services: Option<&Services>, options: &Options, tall
         Some(folder) => tests.env("DUCTUS_DATA", folder),
         None => tests.env_remove("DUCTUS_DATA"),
     };
-    let (failed, total) = (tally.failed(), tally.total());
-    let mut child = tests
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot start cargo test")?;
-    let output = child.stdout.take().context("cargo test has no output")?;
-    for line in BufReader::new(output).split(b'\n') {
-        let line = line.context("cannot read the output of cargo test")?;
-        let line = String::from_utf8_lossy(&line);
-        report::result(&line);
-        tally.read(&line);
-    }
-    let status = child.wait().context("cannot wait for cargo test")?;
+    tally.run("cargo test", &mut tests);
     for line in fs::read_to_string(&skipped).unwrap_or_default().lines() {
         tally.skip(line);
     }
     let _ = fs::remove_file(&skipped);
-    if !status.success() && tally.failed() == failed {
-        bail!("cargo test ended with {status} although no test reported a failure: one of them crashed");
-    }
-    if tally.total() == total {
-        bail!("no test ran");
-    }
-    Ok(())
 }
 
 /// Real services that live as long as the tests.

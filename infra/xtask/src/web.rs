@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
-use crate::command::{run_quiet, run_shown};
+use crate::command::run_quiet;
 use crate::node::Node;
 use crate::prerequisites;
 use crate::{environment, files, report};
@@ -58,14 +59,15 @@ impl Web {
         files::write(&stamp, &sources)
     }
 
-    /// Runs one of the scripts of `web/package.json`, with its output shown.
-    pub(crate) fn script(&self, name: &str) -> Result<()> {
+    /// One of the scripts of `web/package.json`.
+    pub(crate) fn script(&self, name: &str) -> Command {
         let mut npm = self.node.npm(&self.folder);
-        npm.args(["run", name]);
+        // Colours would stand between us and the numbers in the output.
+        npm.args(["run", name]).env("NO_COLOR", "1").env_remove("FORCE_COLOR");
         if let Some(chromium) = prerequisites::chromium() {
             npm.env("CHROMIUM", chromium);
         }
-        run_shown(&mut npm)
+        npm
     }
 
     /// One hash over the names and contents of everything the page is built from.
