@@ -101,7 +101,7 @@ mod tests {
                 +4 → risk 1, confidence 0.39, Allow
                 +4 → risk 1, confidence 0.63, Allow
                 -4 → risk 10, confidence 0.78, Allow
-                -4 → risk 59, confidence 0.86, Allow
+                -4 → risk 58, confidence 0.86, Allow
                 -4 → risk 93, confidence 0.92, StepUp
                 -4 → risk 98, confidence 0.95, Terminate"#]],
         );

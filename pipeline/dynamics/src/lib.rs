@@ -20,5 +20,6 @@ pub mod line;
 pub mod parse;
 pub mod reason;
 pub mod reject;
+pub mod synthetic;
 pub mod window;
 pub mod wire;
