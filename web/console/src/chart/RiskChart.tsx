@@ -1,10 +1,10 @@
 /** Risk over time of one session. A picture for the eye; the same facts stand beside it as text. */
 
-import { useComputedColorScheme } from "@mantine/core";
 import { useEffect, useMemo, useRef } from "react";
 import uPlot from "uplot";
 import type { Decision } from "../api/wire.ts";
 import type { Thresholds } from "../format/risk.ts";
+import { useScheme } from "../theme/use-scheme.ts";
 import { readPalette } from "./palette.ts";
 import { plotOptions, type Marks } from "./risk-plot.ts";
 import { originOf, toColumns, toSeconds } from "./series.ts";
@@ -26,7 +26,7 @@ const NOTHING = (): void => undefined;
 
 export function RiskChart(props: RiskChartProps) {
   const { decisions, thresholds, handOver_us, height, label, detailed = false, onHover = NOTHING } = props;
-  const scheme = useComputedColorScheme();
+  const scheme = useScheme();
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const marks = useRef<Marks | null>(null);

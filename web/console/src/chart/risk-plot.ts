@@ -33,7 +33,7 @@ export function plotOptions(shape: PlotShape, marks: () => Marks): uPlot.Options
   return {
     width: shape.width,
     height: shape.height,
-    padding: [shape.detailed ? 18 : 14, shape.detailed ? 12 : 6, 0, 0],
+    padding: [shape.detailed ? 18 : 14, 16, 0, 0],
     legend: { show: false },
     cursor: shape.detailed ? { y: false, drag: { x: false, y: false }, points: { size: 8 } } : { show: false },
     scales: {
@@ -68,8 +68,8 @@ export function plotOptions(shape: PlotShape, marks: () => Marks): uPlot.Options
         label: "risk",
         width: 2,
         spanGaps: true,
-        stroke: (plot) => bandGradient(plot, marks(), 1),
-        fill: (plot) => bandGradient(plot, marks(), 0.12),
+        stroke: (plot) => bandGradient(plot, marks()),
+        fill: () => withAlpha(marks().palette["ink-soft"], 0.09),
         points: { show: false },
       },
       {
@@ -88,14 +88,14 @@ export function plotOptions(shape: PlotShape, marks: () => Marks): uPlot.Options
 }
 
 /** Green, amber, red with hard edges at the thresholds. */
-function bandGradient(plot: uPlot, { thresholds, palette }: Marks, alpha: number): CanvasGradient | string {
+function bandGradient(plot: uPlot, { thresholds, palette }: Marks): CanvasGradient | string {
   const top = plot.valToPos(100, "y", true);
   const bottom = plot.valToPos(0, "y", true);
   // Before the first layout there are no positions yet.
   if (!Number.isFinite(top) || !Number.isFinite(bottom)) return palette["risk-allow"];
   const gradient = plot.ctx.createLinearGradient(0, top, 0, bottom);
   const add = (risk: number, color: string): void => {
-    gradient.addColorStop(Math.min(1, Math.max(0, (100 - risk) / 100)), withAlpha(color, alpha));
+    gradient.addColorStop(Math.min(1, Math.max(0, (100 - risk) / 100)), color);
   };
   add(100, palette["risk-terminate"]);
   add(thresholds.terminate, palette["risk-terminate"]);
@@ -123,6 +123,7 @@ function drawThresholds(plot: uPlot, { thresholds, palette }: Marks, named: bool
   ctx.setLineDash([3 * devicePixelRatio, 4 * devicePixelRatio]);
   ctx.font = scaled(FONT);
   ctx.textBaseline = "bottom";
+  ctx.textAlign = "left";
   for (const { risk, color, name } of lines) {
     const y = Math.round(plot.valToPos(risk, "y", true));
     ctx.strokeStyle = withAlpha(color, 0.75);

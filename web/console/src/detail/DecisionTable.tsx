@@ -1,10 +1,11 @@
-/** Every decision that is kept, newest first, a page at a time. */
+/** Every decision that is kept, newest first, a page at a time; choosing one shows it in full above. */
 
 import { Pagination, Table } from "@mantine/core";
 import { useState } from "react";
-import type { Decision } from "../api/wire.ts";
+import type { Decision, Reason } from "../api/wire.ts";
 import { formatScore, formatShare } from "../format/number.ts";
 import { actionWord, formatRisk, toneOf } from "../format/risk.ts";
+import { viewReason } from "../format/reason.ts";
 import { formatClock } from "../format/time.ts";
 import { closedWord, shortHash } from "../format/words.ts";
 import { RiskBadge } from "../shell/RiskBadge.tsx";
@@ -13,7 +14,16 @@ import classes from "./DecisionTable.module.css";
 const PAGE_ROWS = 25;
 const COLUMNS = ["Time", "Window", "Risk", "Action", "Score", "LLR", "Evidence", "Confidence", "Model", "Reference", "Reasons"];
 
-export function DecisionTable({ decisions }: { decisions: readonly Decision[] }) {
+/** Reasons in a row; all of them stand above once the row is chosen. */
+const REASONS_MAX = 2;
+
+interface DecisionTableProps {
+  decisions: readonly Decision[];
+  chosen: string | null;
+  onChoose: (id: string) => void;
+}
+
+export function DecisionTable({ decisions, chosen, onChoose }: DecisionTableProps) {
   const [page, setPage] = useState(1);
   const pages = Math.max(1, Math.ceil(decisions.length / PAGE_ROWS));
   const current = Math.min(page, pages);
@@ -22,8 +32,8 @@ export function DecisionTable({ decisions }: { decisions: readonly Decision[] })
 
   return (
     <>
-      <Table.ScrollContainer minWidth={1180} scrollAreaProps={{ viewportProps: { tabIndex: 0, "aria-label": "Decisions" } }}>
-        <Table className={`${classes.table ?? ""} number`} verticalSpacing={5} horizontalSpacing={8} highlightOnHover>
+      <Table.ScrollContainer minWidth={920} scrollAreaProps={{ viewportProps: { tabIndex: 0, "aria-label": "Decisions" } }}>
+        <Table className={`${classes.table ?? ""} number`} verticalSpacing={5} horizontalSpacing={7} highlightOnHover>
           <Table.Thead>
             <Table.Tr>
               {COLUMNS.map((name) => (
@@ -33,7 +43,11 @@ export function DecisionTable({ decisions }: { decisions: readonly Decision[] })
               ))}
             </Table.Tr>
           </Table.Thead>
-          <Table.Tbody>{rows.map((decision) => <Row key={decision.id} decision={decision} />)}</Table.Tbody>
+          <Table.Tbody>
+            {rows.map((decision) => (
+              <Row key={decision.id} decision={decision} chosen={decision.id === chosen} onChoose={onChoose} />
+            ))}
+          </Table.Tbody>
         </Table>
       </Table.ScrollContainer>
       {pages > 1 && (
@@ -50,11 +64,32 @@ export function DecisionTable({ decisions }: { decisions: readonly Decision[] })
   );
 }
 
-function Row({ decision }: { decision: Decision }) {
+function reasonsInShort(reasons: readonly Reason[]): string {
+  const shown = reasons.slice(0, REASONS_MAX).map(shortReason).join(" · ");
+  const more = reasons.length - REASONS_MAX;
+  return more > 0 ? `${shown} · ${more} more` : shown || "–";
+}
+
+function shortReason(reason: Reason): string {
+  const { label, amount } = viewReason(reason);
+  return amount === null ? label : `${label} ${amount}`;
+}
+
+interface RowProps {
+  decision: Decision;
+  chosen: boolean;
+  onChoose: (id: string) => void;
+}
+
+function Row({ decision, chosen, onChoose }: RowProps) {
   const { window, score, model, reference } = decision;
   return (
-    <Table.Tr>
-      <Table.Td>{formatClock(decision.time_us)}</Table.Td>
+    <Table.Tr className={classes.row} data-chosen={chosen} onClick={() => { onChoose(decision.id); }}>
+      <Table.Td>
+        <button type="button" className={classes.choose} aria-pressed={chosen} aria-label={`Show the decision of ${formatClock(decision.time_us)}`}>
+          {formatClock(decision.time_us)}
+        </button>
+      </Table.Td>
       <Table.Td title={`${window.modality}, ${closedWord(window.closed)}`}>
         {window.modality === "pointer" ? "P" : "K"}
         {window.sequence} <span className={classes.soft}>· {window.steps}</span>
@@ -73,7 +108,7 @@ function Row({ decision }: { decision: Decision }) {
         {model === null ? "–" : shortHash(model.sha256)}
       </Table.Td>
       <Table.Td>{reference === null ? "–" : `${reference.maturity} · v${reference.version}`}</Table.Td>
-      <Table.Td className={classes.reasons}>{decision.reasons.map((reason) => reason.text).join("; ") || "–"}</Table.Td>
+      <Table.Td className={classes.reasons}>{reasonsInShort(decision.reasons)}</Table.Td>
     </Table.Tr>
   );
 }

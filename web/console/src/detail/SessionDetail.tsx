@@ -1,11 +1,13 @@
-/** The inside of the drawer. The pointer over the chart picks a decision; otherwise the latest one is shown. */
+/** The inside of the drawer: one decision in full (under the pointer, chosen in the table, or the one that holds now). */
 
+import { Button } from "@mantine/core";
 import { useState } from "react";
 import { RiskChart } from "../chart/RiskChart.tsx";
 import { originOf, toSeconds } from "../chart/series.ts";
 import { actionMeaning, actionWord, formatRisk, toneOf, type Thresholds } from "../format/risk.ts";
 import { formatClock, formatElapsed } from "../format/time.ts";
 import type { SessionView } from "../live/state.ts";
+import { verdictOf } from "../live/verdict.ts";
 import { chartLabel } from "../sessions/chart-label.ts";
 import { ReasonList } from "../sessions/ReasonList.tsx";
 import { RiskBadge } from "../shell/RiskBadge.tsx";
@@ -15,8 +17,10 @@ import classes from "./SessionDetail.module.css";
 
 export function SessionDetail({ session, thresholds }: { session: SessionView; thresholds: Thresholds }) {
   const [hovered, setHovered] = useState<number | null>(null);
+  const [chosen, setChosen] = useState<string | null>(null);
   const { decisions } = session;
-  const decision = (hovered === null ? undefined : decisions[hovered]) ?? decisions.at(-1);
+  const held = decisions.find((candidate) => candidate.id === chosen);
+  const decision = (hovered === null ? undefined : decisions[hovered]) ?? held ?? verdictOf(decisions);
   if (decision === undefined) {
     return <p className={classes.empty}>No decision yet: the first window is not full.</p>;
   }
@@ -34,7 +38,12 @@ export function SessionDetail({ session, thresholds }: { session: SessionView; t
           <span>{actionMeaning(decision)}</span>
         </div>
         <p className={`${classes.when ?? ""} number`}>
-          {decision === decisions.at(-1) ? "latest" : "at pointer"} · {elapsed} into the session · {formatClock(decision.time_us)}
+          {hovered !== null ? "at the pointer" : held === undefined ? "now" : "chosen"} · {elapsed} into the session · {formatClock(decision.time_us)}
+          {held !== undefined && (
+            <Button size="compact-xs" variant="default" ml={8} onClick={() => { setChosen(null); }}>
+              Back to now
+            </Button>
+          )}
         </p>
       </div>
       <RiskChart
@@ -57,7 +66,7 @@ export function SessionDetail({ session, thresholds }: { session: SessionView; t
         </section>
       </div>
       <h3 className={classes.heading}>Decisions</h3>
-      <DecisionTable decisions={decisions} />
+      <DecisionTable decisions={decisions} chosen={chosen} onChoose={setChosen} />
     </>
   );
 }

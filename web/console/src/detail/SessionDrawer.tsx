@@ -21,7 +21,14 @@ export function SessionDrawer({ session, thresholds, onClose }: SessionDrawerPro
       onClose={onClose}
       position="right"
       size={narrow ? "100%" : 980}
-      title={<span className={classes.title}>{session?.label}</span>}
+      title={
+        <>
+          <span className={classes.title}>{session?.label}</span>
+          <span className={classes.claim}>
+            {session?.subject == null ? "nobody claimed" : `claims to be ${session.subject}`} · session {session?.id}
+          </span>
+        </>
+      }
       closeButtonProps={{ "aria-label": "Close" }}
       overlayProps={{ backgroundOpacity: 0.35 }}
       transitionProps={{ duration: 140 }}

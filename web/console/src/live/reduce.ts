@@ -81,7 +81,7 @@ function addDecision(state: LiveState, decision: Decision): LiveState {
   const session = found ?? unplanned(decision.session, decision.subject, decision.window.modality);
   if (session.decisions.some((known) => known.id === decision.id)) return state;
 
-  const before = session.decisions.at(-1);
+  const before = session.decisions.findLast((earlier) => earlier.action !== "insufficient_data");
   const updated: SessionView = {
     ...session,
     subject: decision.subject,
@@ -118,8 +118,9 @@ function noteChange(
 ): readonly Activity[] {
   const from = before?.action ?? null;
   const late = before !== undefined && before.time_us > decision.time_us;
-  // That a session starts by learning is no news.
-  if (late || from === decision.action || (from === null && decision.action === "insufficient_data")) return activity;
+  // A window without enough data changes nothing, and that a session begins well is no news.
+  const news = decision.action !== "insufficient_data" && decision.action !== (from ?? "allow");
+  if (late || !news) return activity;
   const change: Activity = {
     id: decision.id,
     session: session.id,

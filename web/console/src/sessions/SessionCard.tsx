@@ -5,6 +5,7 @@ import { RiskChart } from "../chart/RiskChart.tsx";
 import { formatScore, formatShare } from "../format/number.ts";
 import { actionMeaning, actionWord, formatRisk, learningProgress, toneOf, type Thresholds } from "../format/risk.ts";
 import type { SessionView } from "../live/state.ts";
+import { verdictOf } from "../live/verdict.ts";
 import { RiskBadge } from "../shell/RiskBadge.tsx";
 import { chartLabel } from "./chart-label.ts";
 import { ReasonList } from "./ReasonList.tsx";
@@ -21,7 +22,8 @@ const REASONS_MAX = 3;
 
 export function SessionCard({ session, thresholds, onOpen }: SessionCardProps) {
   const latest = session.decisions.at(-1);
-  const tone = toneOf(latest?.action ?? "insufficient_data");
+  const verdict = verdictOf(session.decisions);
+  const tone = toneOf(verdict?.action ?? "insufficient_data");
   const ModalityIcon = session.modality === "pointer" ? IconMouse : IconKeyboard;
 
   return (
@@ -43,11 +45,11 @@ export function SessionCard({ session, thresholds, onOpen }: SessionCardProps) {
 
       <div className={classes.verdict}>
         <span className={`${classes.risk ?? ""} number`} data-tone={tone}>
-          {latest === undefined || tone === "learning" ? "–" : formatRisk(latest.risk)}
+          {verdict === undefined || tone === "learning" ? "–" : formatRisk(verdict.risk)}
         </span>
         <span className={classes.words}>
-          <RiskBadge tone={tone} word={latest === undefined ? "Waiting" : actionWord(latest)} />
-          <span className={classes.meaning}>{latest === undefined ? "No window is full yet" : actionMeaning(latest)}</span>
+          <RiskBadge tone={tone} word={verdict === undefined ? "Waiting" : actionWord(verdict)} />
+          <span className={classes.meaning}>{verdict === undefined ? "No window is full yet" : actionMeaning(verdict)}</span>
         </span>
       </div>
 
@@ -63,7 +65,7 @@ export function SessionCard({ session, thresholds, onOpen }: SessionCardProps) {
         {tone === "learning" ? (
           <LearningBar percent={learningProgress(latest)} />
         ) : (
-          <ReasonList reasons={(latest?.reasons ?? []).slice(0, REASONS_MAX)} />
+          <ReasonList reasons={(verdict?.reasons ?? []).slice(0, REASONS_MAX)} />
         )}
       </div>
 

@@ -2,13 +2,14 @@
 
 import { toneOf, type Tone } from "../format/risk.ts";
 import type { SessionView } from "../live/state.ts";
+import { verdictOf } from "../live/verdict.ts";
 
 /** `played`: as the scenario lists them; `risk`: the most urgent first. */
 export type Order = "played" | "risk";
 
 /** A session without any decision yet is learning. */
 export function toneOfSession(session: SessionView): Tone {
-  return toneOf(session.decisions.at(-1)?.action ?? "insufficient_data");
+  return toneOf(verdictOf(session.decisions)?.action ?? "insufficient_data");
 }
 
 export function countTones(sessions: readonly SessionView[]): Readonly<Record<Tone, number>> {

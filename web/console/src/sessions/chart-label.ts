@@ -4,10 +4,11 @@ import { actionWord, formatRisk } from "../format/risk.ts";
 import { formatElapsed } from "../format/time.ts";
 import { originOf, toSeconds } from "../chart/series.ts";
 import type { SessionView } from "../live/state.ts";
+import { verdictOf } from "../live/verdict.ts";
 
 export function chartLabel(session: Pick<SessionView, "label" | "decisions" | "handOver_us">): string {
   const { decisions, handOver_us, label } = session;
-  const latest = decisions.at(-1);
+  const latest = verdictOf(decisions);
   if (latest === undefined) return `Risk over time of ${label}: nothing yet`;
   const origin_us = originOf(decisions);
   const highest = Math.max(...decisions.map((decision) => decision.risk));

@@ -1,14 +1,29 @@
 /** Mantine's theme: one accent, small radii, and surfaces from `tokens.css`. */
 
-import { createTheme, type CSSVariablesResolver } from "@mantine/core";
+import { createTheme, type CSSVariablesResolver, type MantineColorsTuple } from "@mantine/core";
+
+/** Mantine's dark greys are neutral; ours lean to blue, as the surfaces do. */
+const dark: MantineColorsTuple = [
+  "#e7ebf0",
+  "#c3ccd6",
+  "#98a5b3",
+  "#6b7785",
+  "#3a4451",
+  "#262d37",
+  "#1b222b",
+  "#161b22",
+  "#10151b",
+  "#0b0e13",
+];
 
 export const theme = createTheme({
+  colors: { dark },
   primaryColor: "indigo",
   primaryShade: { light: 7, dark: 5 },
   defaultRadius: "md",
   fontFamily: 'Inter, system-ui, -apple-system, "Segoe UI", sans-serif',
   fontFamilyMonospace: "var(--mono)",
-  headings: { fontWeight: "650", sizes: { h1: { fontSize: "1.375rem" }, h2: { fontSize: "1.0625rem" }, h3: { fontSize: "0.9375rem" } } },
+  headings: { fontWeight: "650" },
   cursorType: "pointer",
 });
 

@@ -5,6 +5,7 @@ import { IconArrowBackUp, IconHandMove, IconRefresh } from "@tabler/icons-react"
 import type { Dispatch } from "react";
 import { learningProgress } from "../format/risk.ts";
 import type { SessionView } from "../live/state.ts";
+import { verdictOf } from "../live/verdict.ts";
 import { judgedWindows, makeSubject, type Visit, type VisitAction } from "./visit.ts";
 import classes from "./PhaseGuide.module.css";
 
@@ -87,7 +88,7 @@ function Work({ session, dispatch }: PhaseGuideProps) {
 }
 
 function Handed({ session, dispatch }: PhaseGuideProps) {
-  const action = session?.decisions.at(-1)?.action;
+  const action = verdictOf(session?.decisions ?? [])?.action;
   const title =
     action === "terminate"
       ? "Noticed. An application would end the session now"

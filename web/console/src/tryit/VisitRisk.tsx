@@ -4,6 +4,7 @@ import { Button } from "@mantine/core";
 import { RiskChart } from "../chart/RiskChart.tsx";
 import { actionMeaning, actionWord, formatRisk, toneOf, type Thresholds } from "../format/risk.ts";
 import type { SessionView } from "../live/state.ts";
+import { verdictOf } from "../live/verdict.ts";
 import { chartLabel } from "../sessions/chart-label.ts";
 import { ReasonList } from "../sessions/ReasonList.tsx";
 import { RiskBadge } from "../shell/RiskBadge.tsx";
@@ -20,7 +21,7 @@ interface VisitRiskProps {
 const NONE: readonly never[] = [];
 
 export function VisitRisk({ visit, session, thresholds, onOpen }: VisitRiskProps) {
-  const latest = session?.decisions.at(-1);
+  const latest = verdictOf(session?.decisions ?? NONE);
   const tone = toneOf(latest?.action ?? "insufficient_data");
   const shown = { label: "your session", decisions: session?.decisions ?? NONE, handOver_us: visit.handOver_us };
   return (
@@ -38,7 +39,9 @@ export function VisitRisk({ visit, session, thresholds, onOpen }: VisitRiskProps
       </div>
       <RiskChart {...shown} thresholds={thresholds} height={210} label={chartLabel(shown)} detailed />
       <h3 className={classes.heading}>Why</h3>
-      <div className={classes.reasons}>{latest !== undefined && <ReasonList reasons={latest.reasons} />}</div>
+      <div className={classes.reasons}>
+        {latest === undefined ? <p className={classes.meaning}>Nothing to explain yet.</p> : <ReasonList reasons={latest.reasons} />}
+      </div>
       <footer className={classes.foot}>
         <span>
           subject <code>{visit.subject}</code>
