@@ -1,5 +1,435 @@
-//! Configuration (being written).
+//! Configuration: the embedded defaults, then a file, then the environment, then flags.
+//!
+//! Invariants: the environment is read here and nowhere else; nothing is bound or contacted before the whole configuration
+//! was checked; all mistakes are told at once, each with where it was made.
+
+mod layers;
+mod sections;
+
+pub use layers::{Mistake, Origin};
+pub use sections::{
+    Archive, DeadLetterPayload, Decision, Demo, Elasticsearch, Evidence, Gateway, Limits, LogFormat, Models,
+    OnnxRuntime, References, Replay, Score, Secret, Session, Telemetry, Topics, Window, Windows,
+};
+
+use ductus_dynamics::compare::ReferencePolicy;
+use ductus_dynamics::decide::DecisionPolicy;
+use ductus_dynamics::evidence::EvidencePolicy;
+use ductus_dynamics::line::LineConfig;
+use ductus_dynamics::parse::ParseLimits;
+use ductus_dynamics::window::WindowConfig;
+use ductus_scorer::Candidate;
+use layers::{KAFKA, Layers, Setting, Settings};
+use rdkafka::ClientConfig;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Every key with its default and its meaning.
+pub const DEFAULTS: &str = include_str!("default.toml");
+
+/// Prefix of the environment variables: `DUCTUS__GATEWAY__LISTEN` is `gateway.listen`.
+const VARIABLE_PREFIX: &str = "DUCTUS__";
 
 /// The configuration of every role.
-#[derive(Clone, Debug)]
-pub struct Config {}
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "every section is explained once, in default.toml")]
+pub struct Config {
+    #[serde(skip)]
+    pub kafka: Kafka,
+    pub topics: Topics,
+    pub limits: Limits,
+    pub score: Score,
+    pub window: Windows,
+    pub session: Session,
+    pub evidence: Evidence,
+    pub decision: Decision,
+    pub references: References,
+    pub models: Models,
+    pub onnxruntime: OnnxRuntime,
+    pub elasticsearch: Elasticsearch,
+    pub archive: Archive,
+    pub gateway: Gateway,
+    pub replay: Replay,
+    pub demo: Demo,
+    pub telemetry: Telemetry,
+    #[serde(skip)]
+    pub surroundings: Surroundings,
+    #[serde(skip)]
+    in_force: InForce,
+}
+
+/// Every setting with where it came from; kept for [`Config::describe`], not shown, because it holds secrets in the clear.
+#[derive(Clone, Default)]
+struct InForce(Settings);
+
+impl std::fmt::Debug for InForce {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} settings", self.0.len())
+    }
+}
+
+/// What the environment says outside `DUCTUS__…`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The cache folder: `$DUCTUS_CACHE`, `$XDG_CACHE_HOME/ductus` or `$HOME/.cache/ductus`.
+    pub cache: Option<PathBuf>,
+    /// `$ORT_DYLIB_PATH`.
+    pub ort_dylib_path: Option<PathBuf>,
+    /// `$DUCTUS_DATA`: unpacked public data sets.
+    pub data: Option<PathBuf>,
+}
+
+/// Everything that is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration has {} {}:\n{}", .0.len(), if .0.len() == 1 { "mistake" } else { "mistakes" }, list(.0))]
+pub struct Mistakes(pub Vec<Mistake>);
+
+fn list(mistakes: &[Mistake]) -> String {
+    let lines: Vec<String> = mistakes.iter().map(|mistake| format!("  {mistake}")).collect();
+    lines.join("\n")
+}
+
+impl Config {
+    /// Reads the layers: defaults, `file`, this process's environment, `sets` (each `section.key=value`).
+    ///
+    /// # Errors
+    /// Every mistake there is.
+    pub fn load(file: Option<&Path>, sets: &[String]) -> Result<Self, Mistakes> {
+        Self::load_from(file, std::env::vars(), sets)
+    }
+
+    /// The same with an environment of the caller's: for tests.
+    ///
+    /// # Errors
+    /// Every mistake there is.
+    pub fn load_from(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+        sets: &[String],
+    ) -> Result<Self, Mistakes> {
+        let environment: BTreeMap<String, String> = environment.collect();
+        let mut layers = Layers::new(DEFAULTS);
+        if let Some(path) = file {
+            let shown = path.display().to_string();
+            match std::fs::read_to_string(path) {
+                Ok(text) => layers.add_file(&shown, &text),
+                Err(error) => {
+                    let origin = Origin::File { path: shown, line: 1 };
+                    layers.refuse("", origin, format!("cannot be read: {error}"));
+                }
+            }
+        }
+        for (name, value) in &environment {
+            if let Some(rest) = name.strip_prefix(VARIABLE_PREFIX) {
+                let key = rest.replace("__", ".").to_lowercase();
+                layers.add_text(&key, value, Origin::Environment(name.clone()));
+            }
+        }
+        for set in sets {
+            match set.split_once('=') {
+                Some((key, value)) => layers.add_text(key.trim(), value, Origin::Flag),
+                None => layers.refuse(set, Origin::Flag, "must be section.key=value"),
+            }
+        }
+        Self::build(layers, surroundings(&environment))
+    }
+
+    /// Typed sections out of the layers. A key of the wrong value is told and replaced by its default, to find the others.
+    fn build(mut layers: Layers, surroundings: Surroundings) -> Result<Self, Mistakes> {
+        let defaults = Layers::new(DEFAULTS);
+        let changed: Vec<(String, Setting)> = layers
+            .settings
+            .iter()
+            .filter(|(key, setting)| setting.origin != Origin::Default && !key.starts_with(KAFKA))
+            .map(|(key, setting)| (key.clone(), setting.clone()))
+            .collect();
+        for (key, setting) in changed {
+            let alone = defaults
+                .settings
+                .iter()
+                .map(|(known, default)| (known.as_str(), if *known == key { &setting.value } else { &default.value }));
+            if let Err(error) = Self::deserialize(layers::table_of(alone)) {
+                layers.refuse(&key, setting.origin, one_line(error.message()));
+                let default = defaults.settings.get(&key).expect("a key in force stands in the defaults");
+                layers.settings.insert(key, default.clone());
+            }
+        }
+        let mut config = match Self::deserialize(layers.table()) {
+            Ok(config) => config,
+            Err(error) => {
+                layers.refuse("", Origin::Default, one_line(error.message()));
+                return Err(Mistakes(layers.mistakes));
+            }
+        };
+        config.kafka = Kafka::of(&layers.settings);
+        config.surroundings = surroundings;
+        config.check(&mut layers);
+        if !layers.mistakes.is_empty() {
+            return Err(Mistakes(layers.mistakes));
+        }
+        config.in_force = InForce(layers.settings);
+        Ok(config)
+    }
+
+    /// What no single key's type can say.
+    fn check(&self, layers: &mut Layers) {
+        let mut must = |holds: bool, key: &str, what: &str| {
+            if !holds {
+                layers.refuse_in_force(key, what);
+            }
+        };
+        let filled = |text: &str| !text.trim().is_empty();
+        must(filled(self.kafka.bootstrap()), "kafka.bootstrap.servers", "must name a broker, host:port");
+        must(self.topics.partitions > 0, "topics.partitions", "must be at least 1");
+        must(self.limits.batch_bytes_max > 0, "limits.batch_bytes_max", "must be at least 1");
+        must(self.limits.batch_events_max > 0, "limits.batch_events_max", "must be at least 1");
+        must(
+            (1..=ductus_scorer::BATCH_WINDOWS_MAX).contains(&self.score.batch_windows_max),
+            "score.batch_windows_max",
+            "must be from 1 to 64",
+        );
+        must(self.score.poll_records_max > 0, "score.poll_records_max", "must be at least 1");
+        must(self.score.in_flight_max > 0, "score.in_flight_max", "must be at least 1");
+        for (name, window) in [("keystroke", self.window.keystroke), ("pointer", self.window.pointer)] {
+            let key = |end: &str| format!("window.{name}.{end}");
+            must(window.steps >= 2, &key("steps"), "must be at least 2");
+            must(
+                (1..=window.steps).contains(&window.hop),
+                &key("hop"),
+                "must be from 1 to the number of steps",
+            );
+            must(
+                (1..=window.steps).contains(&window.min_steps),
+                &key("min_steps"),
+                "must be from 1 to the number of steps",
+            );
+            must(window.pause_ms > 0, &key("pause_ms"), "must be at least 1");
+        }
+        let decision = &self.decision;
+        must((0.0..=1.0).contains(&self.evidence.keep), "evidence.keep", "must be from 0 to 1");
+        must(
+            (0.0..=100.0).contains(&decision.step_up_risk),
+            "decision.step_up_risk",
+            "must be from 0 to 100",
+        );
+        must(
+            (decision.step_up_risk..=100.0).contains(&decision.terminate_risk),
+            "decision.terminate_risk",
+            "must be from decision.step_up_risk to 100",
+        );
+        must(self.references.anchors > 0, "references.anchors", "must be at least 1");
+        must(
+            (-1.0..=1.0).contains(&self.references.drift_cosine_min),
+            "references.drift_cosine_min",
+            "must be from -1 to 1",
+        );
+        must(self.gateway.in_flight_max > 0, "gateway.in_flight_max", "must be at least 1");
+        must(self.gateway.stream_lag_max > 0, "gateway.stream_lag_max", "must be at least 1");
+        must(self.gateway.board_sessions_max > 0, "gateway.board_sessions_max", "must be at least 1");
+        must(self.gateway.board_decisions_max > 0, "gateway.board_decisions_max", "must be at least 1");
+        must(address(&self.gateway.listen), "gateway.listen", "must be an address and a port, as 127.0.0.1:8080");
+        let listen = self.telemetry.listen.as_str();
+        must(
+            matches!(listen, "" | "off") || address(listen),
+            "telemetry.listen",
+            "must be an address and a port, empty, or off",
+        );
+        let url = self.elasticsearch.url.as_str();
+        must(
+            url.is_empty() || url.starts_with("http://") || url.starts_with("https://"),
+            "elasticsearch.url",
+            "must start with http:// or https://",
+        );
+        must(self.archive.flush_rows_max > 0, "archive.flush_rows_max", "must be at least 1");
+        must(self.demo.speed > 0.0, "demo.speed", "must be above 0");
+    }
+
+    /// All that the decisions depend on.
+    pub fn line(&self) -> LineConfig {
+        let window = |window: &Window| WindowConfig {
+            steps: window.steps,
+            hop: window.hop,
+            min_steps: window.min_steps,
+            pause_us: i64::from(window.pause_ms) * 1_000,
+        };
+        LineConfig {
+            parse: self.parse_limits(),
+            keystroke: window(&self.window.keystroke),
+            pointer: window(&self.window.pointer),
+            idle_us: i64::from(self.session.idle_ms) * 1_000,
+            lateness_us: i64::from(self.session.allowed_lateness_ms) * 1_000,
+            sessions_max: self.limits.sessions_max,
+            evidence: EvidencePolicy {
+                keep: self.evidence.keep,
+                window_max: self.evidence.window_max,
+                trust_max: self.evidence.trust_max,
+                distrust_max: self.evidence.distrust_max,
+            },
+            decision: DecisionPolicy {
+                prior: self.decision.prior,
+                step_up_risk: self.decision.step_up_risk,
+                terminate_risk: self.decision.terminate_risk,
+                windows_min: self.decision.windows_min,
+            },
+            references: ReferencePolicy {
+                anchors: self.references.anchors,
+                recent_max: self.references.recent_max,
+                passive: self.references.passive,
+                drift_cosine_min: self.references.drift_cosine_min,
+                adapt_risk_max: self.references.adapt_risk_max,
+            },
+        }
+    }
+
+    /// Bounds on one event batch.
+    pub fn parse_limits(&self) -> ParseLimits {
+        ParseLimits {
+            batch_bytes_max: self.limits.batch_bytes_max,
+            batch_events_max: self.limits.batch_events_max,
+            detail: self.limits.detail,
+        }
+    }
+
+    /// Where the ONNX Runtime library may lie, best first.
+    pub fn onnxruntime_candidates(&self) -> Vec<Candidate> {
+        ductus_scorer::candidates(
+            self.onnxruntime.library.as_deref(),
+            self.surroundings.ort_dylib_path.as_deref(),
+            self.surroundings.cache.as_deref(),
+        )
+    }
+
+    /// What is in force, as TOML with each setting's origin behind it; secrets are masked.
+    pub fn describe(&self) -> String {
+        let mut text = String::new();
+        for (key, Setting { value, origin }) in &self.in_force.0 {
+            let shown = if is_secret(key) && value.as_str() != Some("") {
+                "\"***\"".to_owned()
+            } else {
+                value.to_string()
+            };
+            let name = match key.strip_prefix(KAFKA) {
+                Some(inner) => format!("{KAFKA}\"{inner}\""),
+                None => key.clone(),
+            };
+            text.push_str(&format!("{name} = {shown}  # {origin}\n"));
+        }
+        text
+    }
+}
+
+/// Settings for librdkafka, verbatim.
+#[derive(Clone, Default)]
+pub struct Kafka(BTreeMap<String, String>);
+
+impl std::fmt::Debug for Kafka {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = |(key, value)| (key, if is_secret(key) { "***" } else { value });
+        out.debug_map()
+            .entries(self.0.iter().map(|(key, value)| shown((key.as_str(), value.as_str()))))
+            .finish()
+    }
+}
+
+impl Kafka {
+    fn of(settings: &Settings) -> Self {
+        let entries = settings.iter().filter_map(|(key, setting)| {
+            let key = key.strip_prefix(KAFKA)?;
+            Some((key.to_owned(), setting.value.as_str()?.to_owned()))
+        });
+        Self(entries.collect())
+    }
+
+    /// The brokers.
+    pub fn bootstrap(&self) -> &str {
+        self.0.get("bootstrap.servers").map_or("", String::as_str)
+    }
+
+    /// Points every client at these brokers: the demo's own.
+    pub fn set_bootstrap(&mut self, servers: &str) {
+        self.0.insert("bootstrap.servers".to_owned(), servers.to_owned());
+    }
+
+    /// Settings of every client.
+    pub fn common(&self) -> BTreeMap<String, String> {
+        self.kind("")
+    }
+
+    /// Settings of a consumer, without a group.
+    pub fn consumer(&self) -> BTreeMap<String, String> {
+        self.kind("consumer.")
+    }
+
+    /// Settings of a producer.
+    pub fn producer(&self) -> BTreeMap<String, String> {
+        self.kind("producer.")
+    }
+
+    /// A consumer of `group`; offsets are stored and committed by the caller, when all that depends on them is durable.
+    pub fn consumer_config(&self, group: &str) -> ClientConfig {
+        let mut config: ClientConfig = self.consumer().into_iter().collect();
+        config.set("group.id", group);
+        config.set("enable.auto.commit", "false");
+        config.set("enable.auto.offset.store", "false");
+        config
+    }
+
+    /// An idempotent producer.
+    pub fn producer_config(&self) -> ClientConfig {
+        let mut config: ClientConfig = self.producer().into_iter().collect();
+        config.set("enable.idempotence", "true");
+        config
+    }
+
+    fn kind(&self, prefix: &str) -> BTreeMap<String, String> {
+        let specific = |key: &str| key.starts_with("consumer.") || key.starts_with("producer.");
+        let mut settings: BTreeMap<String, String> = self
+            .0
+            .iter()
+            .filter(|(key, _)| !specific(key))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        if !prefix.is_empty() {
+            let own = self.0.iter().filter_map(|(key, value)| Some((key.strip_prefix(prefix)?, value)));
+            settings.extend(own.map(|(key, value)| (key.to_owned(), value.clone())));
+        }
+        settings
+    }
+}
+
+/// Keys whose values are never shown.
+fn is_secret(key: &str) -> bool {
+    ["password", "secret", "api_key", ".pem", "oauthbearer.config", "sasl.jaas", "token"]
+        .iter()
+        .any(|part| key.contains(part))
+}
+
+fn address(text: &str) -> bool {
+    text.rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+}
+
+fn surroundings(environment: &BTreeMap<String, String>) -> Surroundings {
+    let path = |name: &str| {
+        environment
+            .get(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    Surroundings {
+        cache: path("DUCTUS_CACHE")
+            .or_else(|| Some(path("XDG_CACHE_HOME")?.join("ductus")))
+            .or_else(|| Some(path("HOME")?.join(".cache/ductus"))),
+        ort_dylib_path: path("ORT_DYLIB_PATH"),
+        data: path("DUCTUS_DATA"),
+    }
+}
+
+fn one_line(message: &str) -> String {
+    message.trim().replace('\n', ", ")
+}
+
+#[cfg(test)]
+mod tests;

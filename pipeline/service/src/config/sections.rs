@@ -1,0 +1,231 @@
+//! The typed sections. What each key means stands beside its default in `default.toml`.
+//!
+//! Invariants: no section has a default in code, so that `default.toml` is complete; units stand in the names.
+
+#![expect(missing_docs, reason = "every key is explained once, in default.toml")]
+
+use ductus_dynamics::event::KeyDetail;
+use serde::{Deserialize, Deserializer};
+use std::fmt;
+use std::path::PathBuf;
+
+/// A value that is never shown.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The value itself; only for who sends it to where it belongs.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(if self.0.is_empty() { "\"\"" } else { "\"***\"" })
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Topics {
+    pub events: String,
+    pub decisions: String,
+    pub audit: String,
+    pub references: String,
+    pub models: String,
+    pub session_state: String,
+    pub dead_letters: String,
+    pub partitions: i32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    pub batch_bytes_max: usize,
+    pub batch_events_max: usize,
+    pub sessions_max: usize,
+    pub detail: KeyDetail,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Score {
+    pub group: String,
+    pub shards: usize,
+    pub batch_windows_max: usize,
+    pub poll_records_max: usize,
+    pub commit_interval_ms: u64,
+    pub in_flight_max: usize,
+    pub drain_timeout_ms: u64,
+    pub dead_letter_payload: DeadLetterPayload,
+}
+
+/// What a dead letter keeps of the refused record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadLetterPayload {
+    /// Its bytes only where parsing proved that they hold nothing typed.
+    Contentless,
+    /// Its bytes always: development only.
+    All,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Windows {
+    pub keystroke: Window,
+    pub pointer: Window,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    pub steps: usize,
+    pub hop: usize,
+    pub min_steps: usize,
+    pub pause_ms: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    pub idle_ms: u32,
+    pub allowed_lateness_ms: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    pub keep: f32,
+    pub window_max: f32,
+    pub trust_max: f32,
+    pub distrust_max: f32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decision {
+    pub prior: f32,
+    pub step_up_risk: f32,
+    pub terminate_risk: f32,
+    pub windows_min: f32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct References {
+    pub anchors: usize,
+    pub recent_max: usize,
+    pub passive: bool,
+    pub drift_cosine_min: f32,
+    pub adapt_risk_max: f32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Models {
+    pub dir: PathBuf,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OnnxRuntime {
+    #[serde(deserialize_with = "optional_path")]
+    pub library: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Elasticsearch {
+    pub url: String,
+    pub username: String,
+    pub password: Secret,
+    pub api_key: Secret,
+    #[serde(deserialize_with = "optional_path")]
+    pub ca_certificate: Option<PathBuf>,
+    pub namespace: String,
+    pub group: String,
+    pub bulk_bytes_max: usize,
+    pub flush_interval_ms: u64,
+    pub in_flight_max: usize,
+    pub request_timeout_ms: u64,
+    pub retry_min_ms: u64,
+    pub retry_max_ms: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Archive {
+    pub tables: String,
+    pub group: String,
+    pub flush_rows_max: usize,
+    pub flush_interval_ms: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gateway {
+    pub listen: String,
+    pub in_flight_max: usize,
+    pub produce_timeout_ms: u64,
+    pub retry_after_s: u32,
+    pub connections_max: usize,
+    pub stream_lag_max: usize,
+    pub board_sessions_max: usize,
+    pub board_decisions_max: usize,
+    pub cors_origins: String,
+    pub shutdown_grace_ms: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    pub in_flight_max: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Demo {
+    pub speed: f64,
+    pub seed: u64,
+    pub typists: usize,
+    pub pointers: usize,
+    pub enrol_keys: usize,
+    pub monitor_keys: usize,
+    pub enrol_moves: usize,
+    pub monitor_moves: usize,
+    #[serde(deserialize_with = "optional_path")]
+    pub recordings: Option<PathBuf>,
+    pub timeout_ms: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    pub listen: String,
+    pub log_format: LogFormat,
+    pub log_filter: String,
+}
+
+/// Form of the log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One ECS-shaped object a line.
+    Json,
+}
+
+/// An empty path means none.
+fn optional_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    let path = PathBuf::deserialize(deserializer)?;
+    Ok((!path.as_os_str().is_empty()).then_some(path))
+}
