@@ -73,6 +73,7 @@ impl Elasticsearch {
         let mut copy = command("cp");
         copy.args(["-R", "--"]).arg(self.home.join("config/.")).arg(&settings);
         run_quiet(&mut copy)?;
+        self.leave_out_missing_modules(&settings.join("jvm.options"))?;
         let text = files::fill_template(
             include_str!("../../local/elasticsearch/elasticsearch.yml"),
             &[
@@ -103,5 +104,18 @@ impl Elasticsearch {
             start_timeout: START_TIMEOUT,
         };
         launch.start(|_| http::search_node_is_well(http_port))
+    }
+
+    /// A trimmed Java runtime may lack the vector module, which only makes vector search faster: without it the server
+    /// starts once it is not asked for.
+    fn leave_out_missing_modules(&self, options: &Path) -> Result<()> {
+        const OPTIONAL: &str = "jdk.incubator.vector";
+        let release = std::fs::read_to_string(self.java_home.join("release")).unwrap_or_default();
+        if !release.contains("MODULES=") || release.contains(OPTIONAL) {
+            return Ok(());
+        }
+        let text = std::fs::read_to_string(options).context("cannot read Elasticsearch's jvm.options")?;
+        let kept: Vec<&str> = text.lines().filter(|line| !line.contains(OPTIONAL)).collect();
+        files::write(options, &(kept.join("\n") + "\n"))
     }
 }

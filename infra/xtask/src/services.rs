@@ -141,15 +141,14 @@ impl Drop for Running {
         // The server leads its own process group, so whatever it started goes with it.
         let group = self.child.id();
         signal("TERM", group);
-        let asked = Instant::now();
-        while asked.elapsed() < STOP_TIMEOUT {
-            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
-                return;
-            }
-            std::thread::sleep(POLL_INTERVAL);
+        let ended = wait_until(|| {
+            let _ = self.child.try_wait();
+            !group_lives(group)
+        });
+        if !ended {
+            crate::report::progress(format!("    {} did not stop in time and is killed", self.name));
+            signal("KILL", group);
         }
-        crate::report::progress(format!("    {} did not stop in time and is killed", self.name));
-        signal("KILL", group);
         let _ = self.child.wait();
     }
 }
@@ -192,13 +191,8 @@ pub(crate) fn stop(folder: &Path) -> Result<bool> {
         return Ok(false);
     };
     signal("TERM", process_id);
-    let asked = Instant::now();
-    while remembered(folder).is_some() {
-        if asked.elapsed() > STOP_TIMEOUT {
-            signal("KILL", process_id);
-            break;
-        }
-        std::thread::sleep(POLL_INTERVAL);
+    if !wait_until(|| !group_lives(process_id)) {
+        signal("KILL", process_id);
     }
     fs::remove_file(folder.join("pid")).context("cannot remove the file with the process id")?;
     Ok(true)
@@ -235,13 +229,41 @@ fn remembered(folder: &Path) -> Option<u32> {
     (start_time(process_id)? == started).then_some(process_id)
 }
 
-/// When a process started, in the kernel's ticks: field 22 of its `stat` line; none once it is gone or a zombie.
+/// When a process started, in the kernel's ticks; none once it is gone or a zombie.
 fn start_time(process_id: u32) -> Option<String> {
-    let stat = fs::read_to_string(format!("/proc/{process_id}/stat")).ok()?;
-    // The second field is the program's name in brackets, and may hold spaces and brackets itself.
-    let after_name = stat.rsplit_once(") ")?.1;
-    let fields: Vec<&str> = after_name.split(' ').collect();
-    (*fields.first()? != "Z").then(|| fields.get(19).map(|&field| field.to_owned()))?
+    let fields = stat(Path::new(&format!("/proc/{process_id}")))?;
+    (fields.first()? != "Z").then(|| fields.get(19).cloned())?
+}
+
+/// Whether any process of a group is left; zombies are not.
+fn group_lives(group: u32) -> bool {
+    let group = group.to_string();
+    let Ok(processes) = fs::read_dir("/proc") else {
+        return false;
+    };
+    processes
+        .filter_map(|entry| stat(&entry.ok()?.path()))
+        .any(|fields| fields.first().is_some_and(|state| state != "Z") && fields.get(2) == Some(&group))
+}
+
+/// What the kernel tells about a process, from its state on (field 3 of `man proc_pid_stat`).
+fn stat(process: &Path) -> Option<Vec<String>> {
+    let text = fs::read_to_string(process.join("stat")).ok()?;
+    // The field before is the program's name in brackets, and may hold spaces and brackets itself.
+    let after_name = text.rsplit_once(") ")?.1;
+    Some(after_name.split(' ').map(str::to_owned).collect())
+}
+
+/// Waits for something that a stopping server does; false if it takes too long.
+fn wait_until(mut done: impl FnMut() -> bool) -> bool {
+    let asked = Instant::now();
+    while asked.elapsed() < STOP_TIMEOUT {
+        if done() {
+            return true;
+        }
+        std::thread::sleep(POLL_INTERVAL);
+    }
+    false
 }
 
 fn signal(name: &str, group: u32) {

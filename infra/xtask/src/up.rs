@@ -128,17 +128,20 @@ fn say_what_next(options: &Options, kafka: &Kafka, endpoint: &str) -> Result<()>
     if options.opensearch {
         report::result(format!("OpenSearch     http://127.0.0.1:{}", options.opensearch_port));
     }
-    report::result(format!("ONNX Runtime   {}", library.display()));
+    report::result(format!(
+        "ONNX Runtime   {} (found there without a setting)",
+        library.display()
+    ));
     report::result(format!(
         "\nnext:\n  \
-         export ORT_DYLIB_PATH={}\n  \
-         export DUCTUS__KAFKA__BOOTSTRAP__SERVERS={endpoint} DUCTUS__ELASTICSEARCH__URL={search}\n  \
-         cargo run --release --bin ductus -- doctor\n  \
-         cargo run --release --bin ductus -- score\n\
-         Kafka's own tools, for example:\n  \
-         {} org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server {endpoint} --topic ductus.decisions.v1 --from-beginning\n\
+         cargo build --release --bin ductus\n  \
+         alias ductus='{}/release/ductus --set kafka.bootstrap.servers={endpoint} --set elasticsearch.url={search}'\n  \
+         ductus doctor; ductus index --setup; ductus score\n\
+         what was decided, with Kafka's own tool:\n  \
+         {} org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server {endpoint} \\\n    \
+         --topic ductus.decisions.v1 --from-beginning\n\
          stop: cargo xtask down",
-        library.display(),
+        environment::target().display(),
         kafka.tool_words(),
     ));
     Ok(())
