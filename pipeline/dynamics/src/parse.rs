@@ -434,4 +434,4 @@ impl RawEvent {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

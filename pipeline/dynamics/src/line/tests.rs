@@ -1,1 +1,338 @@
-//! Tests of this module.
+//! Tests of the line: the split into batches does not matter, nothing panics, the counts add up, decisions follow.
+
+use super::*;
+use crate::compare::Calibration;
+use crate::event::{EventKind, KeyClass};
+use crate::synthetic::{PointerUser, Typist};
+use crate::wire::{Action, Clock, Consent, Decision, Event, EventBatch, ModelRef};
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+
+const ORIGIN_US: i64 = 1_763_700_000_000_000;
+
+fn batch(session: &str, seq: u32, events: &[Event]) -> EventBatch {
+    EventBatch {
+        v: 1,
+        tenant: "acme".to_owned(),
+        subject: Some("s-1".to_owned()),
+        session: session.to_owned(),
+        seq,
+        purpose: Purpose::Session,
+        consent: Consent::Granted,
+        clock: Clock {
+            origin_us: ORIGIN_US,
+            resolution_us: 100,
+        },
+        device: Device::default(),
+        detail: Default::default(),
+        events: events.to_vec(),
+    }
+}
+
+fn to_wire(event: &InputEvent) -> Event {
+    let t_us = event.t_us;
+    match event.kind {
+        EventKind::KeyDown { press, class } => Event::Down { t_us, press, class },
+        EventKind::KeyUp { press } => Event::Up { t_us, press },
+        EventKind::Move { x, y } => Event::Move { t_us, x, y },
+        EventKind::ButtonDown { button, x, y } => Event::Press { t_us, x, y, button },
+        EventKind::ButtonUp { button, x, y } => Event::Release { t_us, x, y, button },
+        EventKind::Scroll { dx, dy, x, y } => Event::Scroll { t_us, x, y, dx, dy },
+        EventKind::Blur => Event::Blur { t_us },
+        EventKind::End => Event::End { t_us },
+    }
+}
+
+fn time_of(event: &Event) -> i64 {
+    match *event {
+        Event::Down { t_us, .. }
+        | Event::Up { t_us, .. }
+        | Event::Move { t_us, .. }
+        | Event::Press { t_us, .. }
+        | Event::Release { t_us, .. }
+        | Event::Scroll { t_us, .. }
+        | Event::Blur { t_us }
+        | Event::End { t_us } => t_us,
+    }
+}
+
+/// A stand-in for a model: mean dwell and mean press-press time as a direction.
+fn embed(ready: &Ready) -> Vec<f32> {
+    let width = crate::feature::features(ready.window.modality);
+    let mut sum = vec![0f32; width.min(4)];
+    for row in ready.features.values.chunks(width) {
+        sum.iter_mut().zip(row).for_each(|(total, value)| *total += value);
+    }
+    let norm = sum.iter().map(|value| value * value).sum::<f32>().sqrt().max(1e-9);
+    sum.iter().map(|value| value / norm).collect()
+}
+
+/// Runs batches through a line and returns its decisions and counts.
+fn run(batches: &[EventBatch]) -> (Vec<Decision>, Accounting) {
+    let values: Vec<Vec<u8>> = batches.iter().map(|batch| serde_json::to_vec(batch).unwrap()).collect();
+    let stamps: Vec<i64> = batches
+        .iter()
+        .map(|batch| ORIGIN_US + batch.events.iter().map(time_of).max().unwrap_or(0))
+        .collect();
+    run_records(&values, &stamps)
+}
+
+fn run_records(values: &[Vec<u8>], stamps: &[i64]) -> (Vec<Decision>, Accounting) {
+    let config = LineConfig {
+        sessions_max: 3,
+        ..LineConfig::default()
+    };
+    let mut line = Line::new(Arc::new(config), "events", 0);
+    let model = ModelRef {
+        id: "test".to_owned(),
+        version: "1".to_owned(),
+        sha256: "ab".repeat(32),
+    };
+    let calibration = Calibration {
+        slope: 10.0,
+        intercept: -8.0,
+    };
+    let mut ingested = Ingested::default();
+    let mut decisions = Vec::new();
+    for at in 0..=values.len() {
+        match values.get(at) {
+            Some(value) => line.ingest(
+                &Record {
+                    offset: at as i64,
+                    timestamp_us: stamps[at],
+                    value,
+                },
+                &mut ingested,
+            ),
+            None => line.finish(&mut ingested),
+        }
+        for ready in ingested.ready.drain(..) {
+            let embedding = embed(&ready);
+            let embedded = Embedded {
+                model: &model,
+                calibration: &calibration,
+                embedding: &embedding,
+            };
+            let wanted = line.wants_embedding(&ready);
+            decisions.push(line.conclude(ready, wanted.then_some(embedded)).decision);
+        }
+    }
+    assert_eq!(line.sessions(), 0, "finish leaves nothing open");
+    (decisions, line.accounting().clone())
+}
+
+fn typed(seed: u64, keys: usize, session: u64) -> Vec<Event> {
+    Typist::draw(seed)
+        .session(session, keys, 0, 0)
+        .iter()
+        .map(to_wire)
+        .collect()
+}
+
+fn show(decision: &Decision) -> String {
+    let Decision {
+        window, risk, action, ..
+    } = decision;
+    format!(
+        "{} {} risk {risk:.0} {action:?}: {}",
+        window.modality.name(),
+        window.sequence,
+        decision.reasons.first().map_or("", |r| &r.text)
+    )
+}
+
+fn check(batches: &[EventBatch], expect: Expect) {
+    let (decisions, accounting) = run(batches);
+    assert!(accounting.balances(), "{accounting:?}");
+    let Accounting {
+        batches,
+        events,
+        windowed,
+        late,
+        duplicate,
+        rejected,
+        gaps,
+        ..
+    } = accounting;
+    let mut lines: Vec<String> = decisions.iter().map(show).collect();
+    lines.push(format!(
+        "{batches} batches, {events} events: {windowed} windowed, {late} late, {duplicate} duplicate, {} rejected; {gaps} gaps",
+        rejected.total()
+    ));
+    expect.assert_eq(&lines.join("\n"));
+}
+
+#[test]
+fn learns_then_compares() {
+    check(
+        &[batch("x", 0, &typed(1, 330, 0))],
+        expect![[r#"
+        keystroke 0 risk 12 InsufficientData: 0 of 5 reference windows learned
+        keystroke 1 risk 12 InsufficientData: 1 of 5 reference windows learned
+        keystroke 2 risk 12 InsufficientData: 1 of 5 reference windows learned
+        keystroke 3 risk 12 InsufficientData: 1 of 5 reference windows learned
+        keystroke 4 risk 12 InsufficientData: 1 of 5 reference windows learned
+        keystroke 5 risk 12 InsufficientData: 1 of 5 reference windows learned
+        keystroke 6 risk 12 InsufficientData: 1 of 5 reference windows learned
+        keystroke 7 risk 12 InsufficientData: 2 of 5 reference windows learned
+        keystroke 8 risk 12 InsufficientData: 2 of 5 reference windows learned
+        keystroke 9 risk 12 InsufficientData: 2 of 5 reference windows learned
+        keystroke 10 risk 12 InsufficientData: 2 of 5 reference windows learned
+        keystroke 11 risk 12 InsufficientData: 2 of 5 reference windows learned
+        keystroke 12 risk 12 InsufficientData: 3 of 5 reference windows learned
+        keystroke 13 risk 12 InsufficientData: 3 of 5 reference windows learned
+        keystroke 14 risk 12 InsufficientData: 3 of 5 reference windows learned
+        keystroke 15 risk 12 InsufficientData: 3 of 5 reference windows learned
+        keystroke 16 risk 12 InsufficientData: 3 of 5 reference windows learned
+        keystroke 17 risk 12 InsufficientData: 3 of 5 reference windows learned
+        keystroke 18 risk 12 InsufficientData: 4 of 5 reference windows learned
+        keystroke 19 risk 12 InsufficientData: 4 of 5 reference windows learned
+        keystroke 20 risk 12 InsufficientData: 4 of 5 reference windows learned
+        keystroke 21 risk 12 InsufficientData: 4 of 5 reference windows learned
+        keystroke 22 risk 12 InsufficientData: 4 of 5 reference windows learned
+        keystroke 23 risk 13 Allow: 
+        keystroke 24 risk 12 Allow: 
+        keystroke 25 risk 9 Allow: 
+        keystroke 26 risk 14 Allow: 
+        keystroke 27 risk 11 Allow: 
+        keystroke 28 risk 8 Allow: 
+        1 batches, 660 events: 660 windowed, 0 late, 0 duplicate, 0 rejected; 0 gaps"#]],
+    );
+}
+
+#[test]
+fn short_sessions_say_so() {
+    check(
+        &[batch("x", 0, &typed(1, 12, 0))],
+        expect![[r#"
+        keystroke 0 risk 12 InsufficientData: 12 steps, at least 20 are needed
+        1 batches, 24 events: 24 windowed, 0 late, 0 duplicate, 0 rejected; 0 gaps"#]],
+    );
+}
+
+#[test]
+fn repeated_and_missing_batches() {
+    let events = typed(1, 60, 0);
+    let (a, b) = events.split_at(40);
+    check(
+        &[batch("x", 0, a), batch("x", 0, a), batch("x", 3, b)],
+        expect![[r#"
+        keystroke 0 risk 12 InsufficientData: 0 of 5 reference windows learned
+        keystroke 1 risk 12 InsufficientData: 1 of 5 reference windows learned
+        3 batches, 160 events: 120 windowed, 0 late, 40 duplicate, 0 rejected; 2 gaps"#]],
+    );
+}
+
+#[test]
+fn more_sessions_than_allowed() {
+    let events = typed(1, 5, 0);
+    let batches: Vec<EventBatch> = (0..5).map(|i| batch(&format!("x{i}"), 0, &events)).collect();
+    let (_, accounting) = run(&batches);
+    assert_eq!(accounting.rejected.of(RejectReason::TooManySessions), 20);
+    assert!(accounting.balances());
+}
+
+#[test]
+fn an_idle_session_is_closed_by_the_watermark() {
+    let mut later = batch("y", 0, &typed(2, 5, 0));
+    later.clock.origin_us += 3_600_000_000;
+    let values: Vec<Vec<u8>> = [batch("x", 0, &typed(1, 30, 0)), later]
+        .iter()
+        .map(|batch| serde_json::to_vec(batch).unwrap())
+        .collect();
+    let (decisions, _) = run_records(&values, &[ORIGIN_US + 10_000_000, ORIGIN_US + 3_610_000_000]);
+    assert_eq!(
+        decisions[0].source.offset, 1,
+        "closed by the other session's record: {:?}",
+        decisions[0]
+    );
+}
+
+#[test]
+fn poison_changes_nothing_but_the_counts() {
+    let events = typed(1, 200, 0);
+    let clean = batch("x", 0, &events);
+    let good = serde_json::to_vec(&clean).unwrap();
+    let stamp = ORIGIN_US + events.iter().map(time_of).max().unwrap();
+    let (without, _) = run_records(std::slice::from_ref(&good), &[stamp]);
+    let content = String::from_utf8(good.clone())
+        .unwrap()
+        .replacen("\"press\":0", "\"press\":0,\"key\":\"q\"", 1);
+    let (with, accounting) = run_records(
+        &[b"{".to_vec(), content.into_bytes(), good, vec![0; 1_000_000]],
+        &[0, stamp, stamp, stamp],
+    );
+    assert!(accounting.balances(), "{accounting:?}");
+    assert_eq!(accounting.batches_rejected.total(), 3);
+    assert_eq!(accounting.rejected.of(RejectReason::ContentField), events.len() as u64);
+    let ids = |decisions: &[Decision]| decisions.iter().map(|d| (d.id.clone(), d.risk)).collect::<Vec<_>>();
+    assert_eq!(ids(&without), ids(&with));
+}
+
+/// What must not depend on the split.
+fn gist(decisions: Vec<Decision>) -> Vec<(String, String, u32, Action)> {
+    decisions
+        .into_iter()
+        .map(|d| {
+            (
+                d.id,
+                format!("{:?} {}", d.window, d.score.evidence),
+                d.risk.to_bits(),
+                d.action,
+            )
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_split_into_batches_does_not_matter(seed in 0u64..50, keys in 20usize..400, cuts in proptest::collection::vec(0usize..1_000, 0..20)) {
+        let mut events = typed(seed, keys, 0);
+        events.extend(PointerUser::draw(seed).session(0, 200, 0).iter().map(to_wire));
+        events.sort_by_key(time_of);
+        events.push(Event::End { t_us: events.last().map_or(0, time_of) });
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut % events.len()).chain([0, events.len()]).collect();
+        cuts.sort_unstable();
+        cuts.dedup();
+        let split: Vec<EventBatch> =
+            cuts.windows(2).enumerate().map(|(seq, cut)| batch("x", seq as u32, &events[cut[0]..cut[1]])).collect();
+        let (whole, _) = run(&[batch("x", 0, &events)]);
+        let (parts, accounting) = run(&split);
+        prop_assert!(accounting.balances());
+        prop_assert_eq!(gist(whole), gist(parts));
+    }
+
+    #[test]
+    fn no_events_panic(batches in proptest::collection::vec((proptest::collection::vec(crate::parse::tests::any_event(), 0..60), 0u32..6, 0u8..5, any::<bool>()), 0..12)) {
+        let batches: Vec<EventBatch> = batches
+            .into_iter()
+            .map(|(events, seq, session, step)| {
+                let mut batch = batch(&format!("x{session}"), seq, &events);
+                batch.clock.origin_us += i64::from(step) * 7_000_000;
+                batch.subject = (session != 1).then(|| "s-1".to_owned());
+                batch
+            })
+            .collect();
+        let (decisions, accounting) = run(&batches);
+        prop_assert!(accounting.balances(), "{:?}", accounting);
+        let mut ids: Vec<&str> = decisions.iter().map(|decision| decision.id.as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        prop_assert_eq!(ids.len(), decisions.len(), "no id twice");
+    }
+}
+
+#[test]
+fn classes_keep_their_names() {
+    for class in KeyClass::ALL {
+        assert_eq!(serde_json::to_string(&class).unwrap(), format!("\"{}\"", class.name()));
+    }
+    for reason in RejectReason::ALL {
+        assert_eq!(
+            serde_json::to_string(&reason).unwrap(),
+            format!("\"{}\"", reason.code())
+        );
+    }
+}

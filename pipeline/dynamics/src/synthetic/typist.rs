@@ -105,9 +105,7 @@ fn prose(rng: &mut ChaCha8Rng, keys: usize, corrections: f64) -> Vec<KeyClass> {
             if rng.random_bool(corrections) {
                 classes.extend([KeyClass::Backspace, KeyClass::Letter]);
             }
-            if word + 1 == words {
-                classes.push(KeyClass::Punctuation);
-            } else if rng.random_bool(0.08) {
+            if word + 1 == words || rng.random_bool(0.08) {
                 classes.push(KeyClass::Punctuation);
             }
             classes.push(KeyClass::Space);

@@ -1,0 +1,15 @@
+//! The contract in `schemas/` against the code: schemas are generated and reviewed there, examples are read, golden vectors
+//! are computed again. `UPDATE_EXPECT=1 cargo test -p ductus-dynamics --test contract` writes the generated files.
+#![allow(missing_docs)]
+
+#[path = "contract/examples.rs"]
+mod examples;
+#[path = "contract/golden.rs"]
+mod golden;
+#[path = "contract/schemas.rs"]
+mod schemas;
+
+/// The folder `schemas/` of the repository.
+fn schemas_dir() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas")
+}
