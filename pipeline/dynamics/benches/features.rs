@@ -2,6 +2,7 @@
 //!
 //! The yardstick is the budget of 1,000 ns an event. Prints one JSON object a line, as `cargo xtask bench` reads them.
 #![allow(missing_docs, clippy::print_stdout, reason = "a benchmark's result is its output")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
 use ductus_dynamics::event::{EventKind, InputEvent};
 use ductus_dynamics::feature::FeatureWindow;

@@ -1,6 +1,6 @@
 //! The contract in `schemas/` against the code: schemas are generated and reviewed there, examples are read, golden vectors
 //! are computed again. `UPDATE_EXPECT=1 cargo test -p ductus-dynamics --test contract` writes the generated files.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
 
 #[path = "contract/examples.rs"]
 mod examples;

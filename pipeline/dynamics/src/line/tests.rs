@@ -94,16 +94,22 @@ fn run_records(values: &[Vec<u8>], stamps: &[i64]) -> (Vec<Decision>, Accounting
     };
     let mut ingested = Ingested::default();
     let mut decisions = Vec::new();
-    for at in 0..=values.len() {
-        match values.get(at) {
-            Some(value) => line.ingest(
-                &Record {
-                    offset: at as i64,
-                    timestamp_us: stamps[at],
-                    value,
-                },
-                &mut ingested,
-            ),
+    let mut records: Vec<Option<Record<'_>>> = values
+        .iter()
+        .zip(stamps)
+        .enumerate()
+        .map(|(at, (value, stamp))| {
+            Some(Record {
+                offset: at as i64,
+                timestamp_us: *stamp,
+                value,
+            })
+        })
+        .collect();
+    records.push(None);
+    for record in records {
+        match record {
+            Some(record) => line.ingest(&record, &mut ingested),
             None => line.finish(&mut ingested),
         }
         for ready in ingested.ready.drain(..) {
