@@ -205,6 +205,44 @@ mod tests {
         }
     }
 
+    /// The settings that `schemas/topics/` asks for: the contract, and what is created from the list, are one.
+    #[test]
+    fn the_topics_are_those_of_the_contract() {
+        let folder = environment::repository().join("schemas/topics");
+        let mut described: Vec<String> = Vec::new();
+        for file in std::fs::read_dir(folder).expect("the repository has schemas/topics") {
+            let text = std::fs::read_to_string(file.expect("the folder can be listed").path()).expect("it is text");
+            let value = |key: &str| {
+                let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
+                line.unwrap_or_else(|| panic!("no {key} in {text}"))
+                    .trim_matches('"')
+                    .to_owned()
+            };
+            let days = value("retention")
+                .strip_suffix(" days")
+                .and_then(|days| days.parse::<u64>().ok());
+            let retention = days.map_or(String::new(), |days| format!(" retention.ms={}", days * 86_400_000));
+            let (name, partitions, policy) = (value("topic"), value("partitions"), value("cleanup_policy"));
+            described.push(format!("{name} {partitions} cleanup.policy={policy}{retention}"));
+        }
+        described.sort();
+        let mut listed: Vec<String> = topics(TOPICS)
+            .expect("the list is well formed")
+            .iter()
+            .map(|topic| {
+                // Limits of size belong to the running of Kafka, not to the contract.
+                let settings = topic
+                    .settings
+                    .iter()
+                    .filter(|setting| !setting.starts_with("max.message.bytes"));
+                let settings: Vec<&str> = settings.copied().collect();
+                format!("{} {} {}", topic.name, topic.partitions, settings.join(" "))
+            })
+            .collect();
+        listed.sort();
+        assert_eq!(listed, described);
+    }
+
     #[test]
     fn a_line_without_partitions_is_refused() {
         let error = topics("ductus.events.v1").expect_err("no number of partitions");
