@@ -112,6 +112,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::proptest_config(256))]
+
         #[test]
         fn auc_counts_pairs(genuine in proptest::collection::vec(-5i8..5, 1..30), impostor in proptest::collection::vec(-5i8..5, 1..30)) {
             let genuine: Vec<f32> = genuine.into_iter().map(f32::from).collect();

@@ -68,6 +68,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::proptest_config(256))]
+
         #[test]
         fn stays_within_its_bounds(llrs in proptest::collection::vec((-1e6f32..1e6, 0f32..1.5), 0..100)) {
             let policy = EvidencePolicy::default();

@@ -3,6 +3,8 @@
 //!
 //! Invariants:
 //! - The result is a function of the records and their order; no clock is read. The watermark comes from record timestamps.
+//! - What the watermark closes is counted from where it stood at the session's latest record, so that a recording of last
+//!   year, or a producer whose clock is wrong, is cut into windows like any other.
 //! - Every event is counted exactly once: events = windowed + late + duplicate + rejected ([`Accounting::balances`]).
 //! - A bad record changes nothing but the counts and leaves a dead letter.
 //! - Windows of a session are concluded in the order in which they became ready.
@@ -43,6 +45,9 @@ pub struct LineConfig {
     pub idle_us: i64,
     /// How far the watermark stays behind the latest record timestamp, µs.
     pub lateness_us: i64,
+    /// Furthest that one record may move the watermark, µs: less than a pause, so that no single odd timestamp closes
+    /// anybody's windows.
+    pub watermark_step_us_max: i64,
     /// Most sessions open at once in a partition.
     pub sessions_max: usize,
     /// How evidence accumulates.
@@ -61,6 +66,7 @@ impl Default for LineConfig {
             pointer: WindowConfig::POINTER,
             idle_us: 1_800_000_000,
             lateness_us: 2_000_000,
+            watermark_step_us_max: 10_000_000,
             sessions_max: 100_000,
             evidence: EvidencePolicy::default(),
             decision: DecisionPolicy::default(),
@@ -147,7 +153,7 @@ pub struct Line {
     partition: i32,
     // STATES
     sessions: HashMap<Box<str>, Session>,
-    /// When a session's next pause or expiry is due, by record time: (due, key).
+    /// The watermark at which a session's next pause or expiry is due: (due, key).
     due: BTreeSet<(i64, Box<str>)>,
     references: HashMap<ReferenceKey, ReferenceSet>,
     watermark_us: i64,
@@ -181,6 +187,7 @@ impl Line {
         let mut events = std::mem::take(&mut self.events);
         events.clear();
         let mut rejections = Rejections::default();
+        self.move_watermark(record.timestamp_us);
         match parse(record.value, &self.config.parse, &mut events, &mut rejections) {
             Ok(head) => self.take_batch(&head, &events, rejections, record, out),
             Err(refusal) => {
@@ -195,9 +202,6 @@ impl Line {
             }
         }
         self.events = events;
-        self.watermark_us = self
-            .watermark_us
-            .max(record.timestamp_us.saturating_sub(self.config.lateness_us));
         self.close_due(record.offset, out);
     }
 
@@ -268,7 +272,7 @@ impl Line {
         let session = self
             .sessions
             .entry(key.clone())
-            .or_insert_with(|| Session::open(head, record, &self.config));
+            .or_insert_with(|| Session::open(head, record, self.watermark_us, &self.config));
         if !open {
             let mut audit = audit(AuditAction::SessionOpened, &session.id, record.timestamp_us);
             audit.source = Some(Source {
@@ -296,7 +300,7 @@ impl Line {
         self.due.remove(&(session.due_us(&self.config), key.clone()));
         let refused_before = rejections.clone();
         self.accounting.rejected.merge(&rejections);
-        let fates = session.take(head, events, record, &mut self.windows);
+        let fates = session.take(head, events, record.offset, self.watermark_us, &mut self.windows);
         self.accounting.windowed += fates.windowed;
         self.accounting.late += fates.late;
         self.accounting.rejected.merge(&fates.rejected);
@@ -314,6 +318,15 @@ impl Line {
         }
         session.hand_over(&mut self.windows, record.offset, &mut out.ready);
         self.due.insert((session.due_us(&self.config), key));
+    }
+
+    fn move_watermark(&mut self, timestamp_us: i64) {
+        let reached_us = timestamp_us.saturating_sub(self.config.lateness_us);
+        if self.watermark_us == i64::MIN {
+            self.watermark_us = reached_us;
+        }
+        let furthest_us = self.watermark_us.saturating_add(self.config.watermark_step_us_max);
+        self.watermark_us = self.watermark_us.max(reached_us.min(furthest_us));
     }
 
     /// Closes what pauses and expiries are due by the watermark.

@@ -49,6 +49,8 @@ fn layout_hashes() {
 }
 
 proptest! {
+    #![proptest_config(crate::proptest_config(256))]
+
     #[test]
     fn pointer_values_are_bounded(steps in proptest::collection::vec((0i64..400_000, -4_000i32..4_000, -4_000i32..4_000, 0u8..4), 0..200)) {
         let mut t_us = 0;

@@ -61,12 +61,12 @@ pub(super) struct Session {
     purpose: Purpose,
     device: Device,
     clock_origin_us: i64,
-    /// Record time of its latest batch, µs.
-    last_record_us: i64,
+    /// The partition's watermark at its latest batch, µs.
+    watermark_us: i64,
 }
 
 impl Session {
-    pub(super) fn open(head: &BatchHead<'_>, record: &Record<'_>, config: &LineConfig) -> Self {
+    pub(super) fn open(head: &BatchHead<'_>, record: &Record<'_>, watermark_us: i64, config: &LineConfig) -> Self {
         // A session that comes back after it was forgotten goes on numbering where no number was used: a batch closes
         // fewer windows than it may hold events.
         let sequence = u64::from(head.seq) * config.parse.batch_events_max as u64;
@@ -84,7 +84,7 @@ impl Session {
             purpose: head.purpose,
             device: head.device,
             clock_origin_us: head.clock.origin_us,
-            last_record_us: record.timestamp_us,
+            watermark_us,
         }
     }
 
@@ -93,12 +93,13 @@ impl Session {
         &mut self,
         head: &BatchHead<'_>,
         events: &[InputEvent],
-        record: &Record<'_>,
+        offset: i64,
+        watermark_us: i64,
         windows: &mut Vec<Window>,
     ) -> Fates {
         self.seq_next = head.seq.saturating_add(1);
-        self.last_offset = record.offset;
-        self.last_record_us = self.last_record_us.max(record.timestamp_us);
+        self.last_offset = offset;
+        self.watermark_us = watermark_us;
         self.expired = false;
         if head.clock.origin_us != self.clock_origin_us {
             self.clock_origin_us = head.clock.origin_us;
@@ -123,7 +124,7 @@ impl Session {
         fates
     }
 
-    /// A pause, by record time: nothing came for as long as would close the windows.
+    /// A pause, by the watermark: nothing came for as long as would close the windows.
     pub(super) fn pause(&mut self, windows: &mut Vec<Window>) {
         self.close(Closed::Pause, windows);
     }
@@ -146,20 +147,18 @@ impl Session {
         }));
     }
 
-    /// When the watermark next has something to close here, by record time, µs.
+    /// The watermark at which something is to be closed here, µs.
     pub(super) fn due_us(&self, config: &LineConfig) -> i64 {
         if self.windower.is_empty() {
             return self.expires_us(config);
         }
         let pause_us = config.keystroke.pause_us.max(config.pointer.pause_us);
-        self.last_record_us
-            .saturating_add(pause_us)
-            .min(self.expires_us(config))
+        self.watermark_us.saturating_add(pause_us).min(self.expires_us(config))
     }
 
-    /// When the session is forgotten, by record time, µs.
+    /// The watermark at which the session is forgotten, µs.
     pub(super) fn expires_us(&self, config: &LineConfig) -> i64 {
-        self.last_record_us.saturating_add(config.idle_us)
+        self.watermark_us.saturating_add(config.idle_us)
     }
 }
 

@@ -238,19 +238,76 @@ fn more_sessions_than_allowed() {
     assert!(accounting.balances());
 }
 
-#[test]
-fn an_idle_session_is_closed_by_the_watermark() {
-    let mut later = batch("y", 0, &typed(2, 5, 0));
-    later.clock.origin_us += 3_600_000_000;
-    let values: Vec<Vec<u8>> = [batch("x", 0, &typed(1, 30, 0)), later]
+/// Batches of one event, one a session, with these record times in seconds; says which record closed whose window, and how.
+fn check_watermark(records: &[(&str, i64)], expect: Expect) {
+    let values: Vec<Vec<u8>> = records
         .iter()
-        .map(|batch| serde_json::to_vec(batch).unwrap())
+        .enumerate()
+        .map(|(seq, (session, _))| {
+            let down = Event::Down {
+                t_us: 1_000 * seq as i64,
+                press: seq as u32,
+                class: KeyClass::Letter,
+            };
+            serde_json::to_vec(&batch(session, seq as u32, &[down])).unwrap()
+        })
         .collect();
-    let (decisions, _) = run_records(&values, &[ORIGIN_US + 10_000_000, ORIGIN_US + 3_610_000_000]);
-    assert_eq!(
-        decisions[0].source.offset, 1,
-        "closed by the other session's record: {:?}",
-        decisions[0]
+    let stamps: Vec<i64> = records.iter().map(|(_, s)| ORIGIN_US + s * 1_000_000).collect();
+    let (decisions, accounting) = run_records(&values, &stamps);
+    assert!(accounting.balances());
+    let lines: Vec<String> = decisions
+        .iter()
+        .map(|d| {
+            format!(
+                "{}: {} steps closed by {:?} at record {}",
+                d.session, d.window.steps, d.window.closed, d.source.offset
+            )
+        })
+        .collect();
+    expect.assert_eq(&lines.join("\n"));
+}
+
+#[test]
+fn the_watermark_closes_what_fell_silent() {
+    check_watermark(
+        &[
+            ("x", 0),
+            ("y", 5),
+            ("y", 10),
+            ("y", 20),
+            ("y", 30),
+            ("y", 40),
+            ("y", 45),
+        ],
+        expect![[r#"
+            x: 1 steps closed by Pause at record 5
+            y: 6 steps closed by End at record 6"#]],
+    );
+}
+
+#[test]
+fn one_odd_timestamp_closes_nothing() {
+    check_watermark(
+        &[("x", 0), ("y", 86_400), ("x", 1), ("y", 2), ("x", 3)],
+        expect![[r#"
+            x: 3 steps closed by End at record 4
+            y: 2 steps closed by End at record 3"#]],
+    );
+}
+
+#[test]
+fn a_session_of_last_year_is_windowed_like_any_other() {
+    check_watermark(
+        &[
+            ("x", 0),
+            ("y", -31_000_000),
+            ("x", 1),
+            ("y", -30_999_999),
+            ("y", -30_999_998),
+        ],
+        expect![[r#"
+            x: 2 steps closed by End at record 2
+            y: 3 steps closed by End at record 4"#]],
     );
 }
 
@@ -291,7 +348,9 @@ fn gist(decisions: Vec<Decision>) -> Vec<(String, String, u32, Action)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(crate::proptest_config(64))]
+
+
 
     #[test]
     fn the_split_into_batches_does_not_matter(seed in 0u64..50, keys in 20usize..400, cuts in proptest::collection::vec(0usize..1_000, 0..20)) {

@@ -173,6 +173,8 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
+    #![proptest_config(crate::proptest_config(256))]
+
     #[test]
     fn what_serde_writes_is_read(events in proptest::collection::vec(any_event(), 0..30), seq in any::<u32>(), subject in "[a-z0-9-]{1,20}") {
         let mut batch: EventBatch = serde_json::from_str(&with_events("")).unwrap();
