@@ -7,12 +7,11 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: "sdk", root: "sdk", include: ["test/unit/**/*.test.ts"] } },
-      { resolve: { alias }, test: { name: "console", root: "console", include: ["test/**/*.test.ts"] } },
+      { resolve: { alias }, test: { name: "console", root: "console", include: ["test/*.test.ts"] } },
       {
         test: {
           name: "browser",
-          root: "sdk",
-          include: ["test/browser/**/*.test.ts"],
+          include: ["sdk/test/browser/**/*.test.ts", "console/test/browser/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           fileParallelism: false,

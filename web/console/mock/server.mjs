@@ -101,7 +101,7 @@ async function file(path, response) {
   }
 }
 
-createServer((request, response) => {
+const server = createServer((request, response) => {
   const { pathname } = new URL(request.url, "http://mock");
   const one = /^\/v1\/sessions\/([^/]+)\/decisions$/.exec(pathname);
   if (pathname === "/v1/decisions/stream") stream(request, response);
@@ -111,4 +111,5 @@ createServer((request, response) => {
   else if (pathname === "/v1/sessions") json(response, [...history.values()].map(summary));
   else if (one) json(response, history.get(decodeURIComponent(one[1])) ?? []);
   else void file(pathname, response);
-}).listen(Number(values.port), "127.0.0.1", () => console.log(`mock on http://127.0.0.1:${values.port}/`));
+});
+server.listen(Number(values.port), "127.0.0.1", () => console.log(`mock on http://127.0.0.1:${server.address().port}/`));

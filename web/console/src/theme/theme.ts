@@ -27,14 +27,13 @@ export const theme = createTheme({
   cursorType: "pointer",
 });
 
-export const cssVariables: CSSVariablesResolver = () => ({
-  variables: {
-    "--mantine-color-body": "var(--surface-page)",
-    "--mantine-color-text": "var(--ink)",
-    "--mantine-color-dimmed": "var(--ink-soft)",
-    "--mantine-color-default": "var(--surface-card)",
-    "--mantine-color-default-border": "var(--line-strong)",
-  },
-  light: {},
-  dark: {},
-});
+const SURFACES = {
+  "--mantine-color-body": "var(--surface-page)",
+  "--mantine-color-text": "var(--ink)",
+  "--mantine-color-dimmed": "var(--ink-soft)",
+  "--mantine-color-default": "var(--surface-card)",
+  "--mantine-color-default-border": "var(--line-strong)",
+};
+
+/** Said for each scheme, because Mantine's own values for a scheme would win over common ones. */
+export const cssVariables: CSSVariablesResolver = () => ({ variables: {}, light: SURFACES, dark: SURFACES });
