@@ -78,7 +78,9 @@ impl Tables {
     /// The store failed, or a file is not what the schema says.
     pub fn read_windows(&mut self, filter: &WindowFilter) -> Result<Vec<StoredWindow>, HistoryError> {
         let mut windows = Vec::new();
-        self.scan(Table::Windows, &WINDOW_COLUMNS, |columns| take_windows(columns, filter, &mut windows))?;
+        self.scan(Table::Windows, &WINDOW_COLUMNS, |columns| {
+            take_windows(columns, filter, &mut windows)
+        })?;
         windows.sort_by(|a: &StoredWindow, b| (&a.tenant, &a.subject, &a.key).cmp(&(&b.tenant, &b.subject, &b.key)));
         Ok(windows)
     }

@@ -36,7 +36,9 @@ impl Table {
     /// What it is for, kept in the table's own metadata.
     pub(crate) fn description(self) -> &'static str {
         match self {
-            Self::Events => "one row an input event; times in µs since the Unix epoch; a key is known by its class only",
+            Self::Events => {
+                "one row an input event; times in µs since the Unix epoch; a key is known by its class only"
+            }
             Self::Windows => "one row a closed window; features are row-major, steps × features of layout_hash",
             Self::Decisions => "one row a decision; risk 0-100, confidence 0-1, reasons as JSON",
         }
@@ -45,7 +47,15 @@ impl Table {
     /// Columns that rows are sorted by within a commit.
     pub(crate) fn sort_columns(self) -> &'static [&'static str] {
         match self {
-            Self::Events => &[PARTITION_COLUMN, "tenant", "subject", "session", "source_partition", "source_offset", "index"],
+            Self::Events => &[
+                PARTITION_COLUMN,
+                "tenant",
+                "subject",
+                "session",
+                "source_partition",
+                "source_offset",
+                "index",
+            ],
             Self::Windows | Self::Decisions => {
                 &[PARTITION_COLUMN, "tenant", "subject", "session", "modality", "sequence"]
             }

@@ -76,7 +76,9 @@ impl Tables {
     /// The store failed, or a file is not what the schema says.
     pub fn read_sessions(&mut self, filter: &SessionFilter) -> Result<Sessions, HistoryError> {
         let mut drafts: BTreeMap<Key, Draft> = BTreeMap::new();
-        self.scan(Table::Events, &COLUMNS, |columns| take_rows(columns, filter, &mut drafts))?;
+        self.scan(Table::Events, &COLUMNS, |columns| {
+            take_rows(columns, filter, &mut drafts)
+        })?;
         Ok(Sessions {
             drafts: drafts.into_iter(),
         })
@@ -173,7 +175,9 @@ fn take_rows(
                 draft.take_head(columns, &head, row, place)?;
                 if filter.takes_kind(&kind) {
                     let t_us = event.t_us.value(row);
-                    draft.rows.push((place, head.clock_origin_us.value(row), InputEvent { t_us, kind }));
+                    draft
+                        .rows
+                        .push((place, head.clock_origin_us.value(row), InputEvent { t_us, kind }));
                 }
             }
         }
@@ -212,7 +216,13 @@ impl Draft {
         }
     }
 
-    fn take_head(&mut self, columns: &Columns<'_>, head: &Heads<'_>, row: usize, place: Place) -> Result<(), HistoryError> {
+    fn take_head(
+        &mut self,
+        columns: &Columns<'_>,
+        head: &Heads<'_>,
+        row: usize,
+        place: Place,
+    ) -> Result<(), HistoryError> {
         // All rows of a batch repeat its head: it is read at the first of them only.
         if place.2 != 0 && place > self.first {
             return Ok(());

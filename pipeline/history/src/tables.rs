@@ -139,10 +139,7 @@ impl Tables {
         let delta = self.delta(table);
         let last = self.runtime.block_on(async {
             let log_store = delta.log_store();
-            delta
-                .snapshot()?
-                .transaction_version(log_store.as_ref(), app_id)
-                .await
+            delta.snapshot()?.transaction_version(log_store.as_ref(), app_id).await
         });
         self.outcome(table, "read transactions of", last)
     }

@@ -123,7 +123,83 @@ fn schemas_are_reviewed() {
             text.push_str(&format!("  {}{may} {data_type}\n", field.name()));
         }
     }
-    expect![[r#""#]].assert_eq(&text);
+    expect![[r#"
+        events
+          event_date Date32
+          tenant Utf8
+          subject? Utf8
+          session Utf8
+          seq Int64
+          purpose Utf8
+          detail Utf8
+          keyboard Utf8
+          pointer Utf8
+          layout Utf8
+          touch Boolean
+          clock_origin_us Int64
+          clock_resolution_us Int64
+          t_us Int64
+          kind Utf8
+          press? Int64
+          class? Utf8
+          x? Int32
+          y? Int32
+          dx? Int32
+          dy? Int32
+          button? Utf8
+          source_partition Int32
+          source_offset Int64
+          index Int32
+          ingested_us? Int64
+        windows
+          event_date Date32
+          tenant Utf8
+          subject? Utf8
+          session Utf8
+          modality Utf8
+          sequence Int64
+          start_us Int64
+          end_us Int64
+          steps Int32
+          fresh Int32
+          closed Utf8
+          purpose Utf8
+          device Utf8
+          layout_hash Utf8
+          features List(Float32)
+          source_partition Int32
+          source_offset Int64
+        decisions
+          event_date Date32
+          tenant Utf8
+          subject? Utf8
+          session Utf8
+          id Utf8
+          modality Utf8
+          sequence Int64
+          start_us Int64
+          end_us Int64
+          steps Int32
+          closed Utf8
+          time_us Int64
+          risk Float32
+          confidence Float32
+          action Utf8
+          reasons Utf8
+          comparison? Float32
+          llr? Float32
+          evidence Float32
+          model_id? Utf8
+          model_version? Utf8
+          model_sha256? Utf8
+          reference_version? Int64
+          reference_maturity? Int32
+          reference_count? Int64
+          source_topic Utf8
+          source_partition Int32
+          source_offset Int64
+    "#]]
+    .assert_eq(&text);
 }
 
 #[test]
@@ -143,7 +219,10 @@ fn every_kind_of_event_comes_back_in_order() {
     }
 
     let sessions: Vec<StoredSession> = tables.read_sessions(&SessionFilter::default()).unwrap().collect();
-    let names: Vec<_> = sessions.iter().map(|s| (s.subject.as_deref(), s.session.as_str())).collect();
+    let names: Vec<_> = sessions
+        .iter()
+        .map(|s| (s.subject.as_deref(), s.session.as_str()))
+        .collect();
     assert_eq!(names, [(None, "s0"), (Some("ann"), "s1")]);
     assert_eq!(
         sessions[1],
@@ -176,15 +255,38 @@ fn filters_and_clock_steps() {
     ]);
     tables.append(Table::Events, &[rows], None).unwrap();
 
-    let mut names = |filter: SessionFilter| -> Vec<String> {
-        tables.read_sessions(&filter).unwrap().map(|s| s.session).collect()
-    };
+    let mut names =
+        |filter: SessionFilter| -> Vec<String> { tables.read_sessions(&filter).unwrap().map(|s| s.session).collect() };
     let of = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>());
     assert_eq!(names(SessionFilter::default()), ["s3", "s1", "s2"]);
-    assert_eq!(names(SessionFilter { claimed: true, ..Default::default() }), ["s1", "s2"]);
-    assert_eq!(names(SessionFilter { subjects: of(&["bob"]), ..Default::default() }), ["s2"]);
-    assert_eq!(names(SessionFilter { sessions: of(&["s3"]), ..Default::default() }), ["s3"]);
-    assert_eq!(names(SessionFilter { tenant: Some("other".to_owned()), ..Default::default() }), [""; 0]);
+    assert_eq!(
+        names(SessionFilter {
+            claimed: true,
+            ..Default::default()
+        }),
+        ["s1", "s2"]
+    );
+    assert_eq!(
+        names(SessionFilter {
+            subjects: of(&["bob"]),
+            ..Default::default()
+        }),
+        ["s2"]
+    );
+    assert_eq!(
+        names(SessionFilter {
+            sessions: of(&["s3"]),
+            ..Default::default()
+        }),
+        ["s3"]
+    );
+    assert_eq!(
+        names(SessionFilter {
+            tenant: Some("other".to_owned()),
+            ..Default::default()
+        }),
+        [""; 0]
+    );
 
     let filter = SessionFilter {
         subjects: of(&["ann"]),
@@ -241,9 +343,11 @@ fn transactions_survive_a_checkpoint_of_the_log() {
         tables.append(Table::Windows, &[], Some(&txn(version))).unwrap();
     }
     let log = folder.path().join("windows/_delta_log");
-    assert!(std::fs::read_dir(log).unwrap().any(|file| {
-        file.unwrap().file_name().to_string_lossy().contains("checkpoint")
-    }));
+    assert!(
+        std::fs::read_dir(log)
+            .unwrap()
+            .any(|file| { file.unwrap().file_name().to_string_lossy().contains("checkpoint") })
+    );
     let again = open(&folder).append(Table::Windows, &[], Some(&txn(119))).unwrap();
     assert_eq!(again, Appended::Skipped { last: 119 });
 }
@@ -264,7 +368,11 @@ fn rows_lie_in_folders_by_day_sorted_and_compressed() {
         .collect();
     days.sort();
     assert_eq!(days, ["event_date=2026-11-19", "event_date=2026-11-20"]);
-    let file = std::fs::read_dir(folder.path().join("events").join(&days[1])).unwrap().next().unwrap().unwrap();
+    let file = std::fs::read_dir(folder.path().join("events").join(&days[1]))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
     let reader = parquet::file::reader::SerializedFileReader::new(std::fs::File::open(file.path()).unwrap()).unwrap();
     let metadata = parquet::file::reader::FileReader::metadata(&reader);
     let column = metadata.row_group(0).column(0);
@@ -281,7 +389,9 @@ fn rows_lie_in_folders_by_day_sorted_and_compressed() {
             let batch = batch.unwrap();
             let column = batch.column_by_name("subject").unwrap().clone();
             let column = column.as_any().downcast_ref::<arrow::array::StringArray>().unwrap();
-            (0..column.len()).map(|row| column.value(row).to_owned()).collect::<Vec<_>>()
+            (0..column.len())
+                .map(|row| column.value(row).to_owned())
+                .collect::<Vec<_>>()
         })
         .collect();
     assert!(subjects.is_sorted());
@@ -401,7 +511,39 @@ fn decisions_are_flat() {
     rows.push(&decision);
     let batch = rows.finish().unwrap();
     assert!(rows.is_empty());
-    check_row(&batch, expect![[r#""#]]);
+    check_row(
+        &batch,
+        expect![[r#"
+        event_date = 2026-11-20
+        tenant = acme
+        subject = 
+        session = s1
+        id = 00000000000000000000000000000000
+        modality = pointer
+        sequence = 4
+        start_us = 1795132800000000
+        end_us = 1795132800000001
+        steps = 128
+        closed = count
+        time_us = 1795132800000001
+        risk = 12.5
+        confidence = 0.5
+        action = insufficient_data
+        reasons = [{"measure":"no_subject","text":"nobody is claimed","delta":0.0,"unit":"","z":0.0}]
+        comparison = 
+        llr = -1.5
+        evidence = 0.0
+        model_id = 
+        model_version = 
+        model_sha256 = 
+        reference_version = 
+        reference_maturity = 
+        reference_count = 
+        source_topic = ductus.events.v1
+        source_partition = 3
+        source_offset = 99
+    "#]],
+    );
     tables.append(Table::Decisions, &[batch], None).unwrap();
     assert_eq!(tables.count(Table::Decisions).unwrap(), 1);
 }
@@ -421,7 +563,10 @@ fn table_uris_are_urls() {
     let folder = tempfile::tempdir().unwrap();
     let uris = open(&folder).table_uris();
     assert_eq!(uris.map_names(), ["events", "windows", "decisions"]);
-    assert!(uris.iter().all(|(name, uri)| uri.starts_with("file:///") && uri.trim_end_matches('/').ends_with(name)));
+    assert!(
+        uris.iter()
+            .all(|(name, uri)| uri.starts_with("file:///") && uri.trim_end_matches('/').ends_with(name))
+    );
 }
 
 trait MapNames {

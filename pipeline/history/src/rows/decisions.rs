@@ -70,8 +70,7 @@ impl DecisionRows {
         self.sequence.append_value(int64(window.sequence));
         self.start_us.append_value(window.start_us);
         self.end_us.append_value(window.end_us);
-        self.steps
-            .append_value(i32::try_from(window.steps).unwrap_or(i32::MAX));
+        self.steps.append_value(i32::try_from(window.steps).unwrap_or(i32::MAX));
         self.closed.append_value(window.closed.word());
         self.time_us.append_value(decision.time_us);
         self.risk.append_value(decision.risk);

@@ -4,9 +4,7 @@ use super::{RowSource, day, int32, record_batch};
 use crate::error::HistoryError;
 use crate::names::{Named, kind};
 use crate::schema::Table;
-use arrow::array::{
-    BooleanBuilder, Date32Builder, Int32Builder, Int64Builder, RecordBatch, StringBuilder,
-};
+use arrow::array::{BooleanBuilder, Date32Builder, Int32Builder, Int64Builder, RecordBatch, StringBuilder};
 use ductus_dynamics::event::{Button, EventKind, InputEvent, KeyClass, KeyDetail};
 use ductus_dynamics::parse::BatchHead;
 use std::sync::Arc;
