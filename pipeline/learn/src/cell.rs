@@ -200,7 +200,7 @@ fn tanh(x: f32) -> f32 {
         over = over * square + coefficient;
     }
     let mut under = 1.198_258_4e-6_f32;
-    for coefficient in [1.185_347_1e-4, 2.268_434_6e-3, 4.893_525_2e-3_f32] {
+    for coefficient in [1.185_347_1e-4, 2.268_434_6e-3, 4.893_525e-3_f32] {
         under = under * square + coefficient;
     }
     x * over / under

@@ -213,7 +213,10 @@ impl TrainingRecord {
             network: NetworkRecord::from(&state.network),
             first_moments: state.adam.first.clone(),
             second_moments: state.adam.second.clone(),
-            average: state.average.clone().unwrap_or_default(),
+            average: state
+                .average
+                .as_ref()
+                .map_or(Vec::new(), |average| average.parameters().to_vec()),
             steps_done: state.steps_done,
             fingerprint,
             loss: Some(match config.loss {
@@ -245,10 +248,10 @@ impl TrainingRecord {
         if self.first_moments.len() != count || self.second_moments.len() != count {
             return Err(damaged("it has another number of moments than of weights"));
         }
-        let average = self.average_decay.map(|_| self.average);
-        if average.as_ref().is_some_and(|average| average.len() != count) {
-            return Err(damaged("it has another number of averages than of weights"));
-        }
+        let average = match self.average_decay {
+            Some(_) => Some(Network::from_parameters(*network.config(), self.average)?),
+            None => None,
+        };
         let loss = match self.loss.ok_or_else(|| damaged("it names no loss"))? {
             LossRecord::ContrastiveMargin(margin) => Loss::Contrastive { margin },
             LossRecord::TripletMargin(margin) => Loss::Triplet { margin },

@@ -197,7 +197,7 @@ impl Network {
 /// Refuses a sequence that is empty, too long, ragged or not finite.
 pub(crate) fn check_sequence(index: usize, values: &[f32], features: usize) -> Result<(), LearnError> {
     let rows = values.len() / features;
-    if values.len() % features != 0 || rows == 0 || rows > STEPS_MAX {
+    if !values.len().is_multiple_of(features) || rows == 0 || rows > STEPS_MAX {
         return Err(LearnError::SequenceShape {
             index,
             values: values.len(),
