@@ -1,0 +1,59 @@
+//! The command line: what there is, and what the process ends with.
+
+use crate::evaluate::{EvaluateArgs, evaluate};
+use crate::import::{ImportArgs, import};
+use crate::train::{TrainArgs, train};
+use crate::{interrupt, output};
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Import, train, evaluate, promote and query: the batch side of Ductus.
+#[derive(Parser, Debug)]
+#[command(name = "ductus-batch", version, about, max_term_width = 120)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Read a public data set into a file of event batches or into the history tables.
+    Import(ImportArgs),
+    /// Learn a model from the history tables, or from folders of public data sets.
+    Train(Box<TrainArgs>),
+    /// Measure a model by a protocol.
+    Evaluate(EvaluateArgs),
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    // Dependencies speak up only when something is wrong.
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,ductus_batch=info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+    match interrupt::listen().and_then(|()| dispatch(&cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<interrupt::Interrupted>() => {
+            tracing::warn!("{error:#}");
+            ExitCode::from(interrupt::EXIT_CODE)
+        }
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: &Command) -> Result<()> {
+    match command {
+        Command::Import(args) => output::result(&import(args)?),
+        Command::Train(args) => output::result(&train(args)?),
+        Command::Evaluate(args) => output::result(&evaluate(args)?),
+    }
+}

@@ -1,0 +1,95 @@
+//! Windows to embeddings in bulk: through the scorer on a few threads, or through the trainer's own network.
+
+use crate::interrupt;
+use anyhow::{Context, Result};
+use ductus_dynamics::feature::FeatureWindow;
+use ductus_learn::Network;
+use ductus_scorer::{BATCH_WINDOWS_MAX, Model, Runtime, candidates};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Embeddings of a list of windows, in its order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embeddings {
+    dims: usize,
+    values: Vec<f32>,
+}
+
+impl Embeddings {
+    /// The embedding of window `index`. Panics when there is no such window.
+    pub fn of(&self, index: usize) -> &[f32] {
+        &self.values[index * self.dims..(index + 1) * self.dims]
+    }
+
+    /// The largest difference of any value to the same one of `other`.
+    pub fn difference_max(&self, other: &Self) -> f32 {
+        self.values
+            .iter()
+            .zip(&other.values)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max)
+    }
+}
+
+/// Starts ONNX Runtime from `--onnxruntime`, `ORT_DYLIB_PATH` or the cache folder.
+pub fn start_runtime(explicit: Option<&Path>) -> Result<()> {
+    let environment = std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from);
+    let cache = cache_dir();
+    Runtime::start_from(&candidates(explicit, environment.as_deref(), cache.as_deref()))?;
+    Ok(())
+}
+
+/// The user's cache folder for Ductus.
+pub fn cache_dir() -> Option<PathBuf> {
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let base = base.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
+    base.map(|base| base.join("ductus"))
+}
+
+/// Embeds through the scorer, the windows split over the threads.
+pub fn with_model(model: &Arc<Model>, windows: &[FeatureWindow], threads: NonZeroUsize) -> Result<Embeddings> {
+    let dims = model.dims();
+    let mut values = vec![0.0; windows.len() * dims];
+    let share = windows.len().div_ceil(threads.get()).max(1);
+    std::thread::scope(|scope| {
+        let parts = windows.chunks(share).zip(values.chunks_mut(share * dims));
+        let workers: Vec<_> = parts
+            .map(|(windows, values)| scope.spawn(|| embed_part(model, windows, values)))
+            .collect();
+        workers.into_iter().try_for_each(|worker| {
+            worker
+                .join()
+                .map_err(|_| anyhow::anyhow!("a thread that embeds windows panicked"))?
+        })
+    })?;
+    Ok(Embeddings { dims, values })
+}
+
+fn embed_part(model: &Arc<Model>, windows: &[FeatureWindow], values: &mut [f32]) -> Result<()> {
+    let mut embedder = model.embedder()?;
+    let mut out = Vec::new();
+    let dims = model.dims();
+    for (windows, values) in windows
+        .chunks(BATCH_WINDOWS_MAX)
+        .zip(values.chunks_mut(BATCH_WINDOWS_MAX * dims))
+    {
+        interrupt::check()?;
+        let batch: Vec<&[f32]> = windows.iter().map(|window| window.values.as_slice()).collect();
+        embedder.embed(&batch, &mut out)?;
+        values.copy_from_slice(&out);
+    }
+    Ok(())
+}
+
+/// Embeds with the trainer's own forward pass.
+pub fn with_network(network: &Network, windows: &[FeatureWindow], threads: NonZeroUsize) -> Result<Embeddings> {
+    let batch: Vec<&[f32]> = windows.iter().map(|window| window.values.as_slice()).collect();
+    let values = network.embed(&batch, threads).context("cannot embed windows")?;
+    Ok(Embeddings {
+        dims: network.config().embedding,
+        values,
+    })
+}

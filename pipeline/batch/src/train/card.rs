@@ -1,0 +1,146 @@
+//! `card.md`: what a model is, who it learned from, how good it is, how to make it again, and what it is not for.
+
+use super::folder::Draft;
+use anyhow::Result;
+use ductus_dynamics::event::{KeyDetail, Modality};
+use ductus_learn::TrainConfig;
+use ductus_scorer::{Accuracy, Manifest};
+use std::fmt::Write;
+
+/// The card as Markdown. No time of day and no path: the same training gives the same bytes.
+pub(super) fn card(draft: &Draft<'_>) -> Result<String> {
+    let manifest = draft.manifest;
+    let mut text = String::new();
+    writeln!(text, "# {}\n", manifest.name())?;
+    writeln!(text, "{}\n", what(draft))?;
+    writeln!(text, "## Learned from\n")?;
+    writeln!(text, "| data | people | terms |\n|---|---|---|")?;
+    for source in &manifest.training.data {
+        writeln!(text, "| {} | {} | {} |", source.name, source.subjects, source.terms)?;
+    }
+    let commercial = if manifest.training.non_commercial {
+        "**Not for commercial use**, because the terms of its data forbid it."
+    } else {
+        "The terms of its data do not forbid commercial use."
+    };
+    writeln!(
+        text,
+        "\n{commercial} {} sequences in all; {}.\n",
+        draft.fitted.windows,
+        recipe(draft)
+    )?;
+    accuracy(&mut text, draft)?;
+    writeln!(text, "## Make it again\n\n```\n{}\n```\n", manifest.training.command)?;
+    writeln!(
+        text,
+        "The same bytes on the same kind of processor (`model.onnx` {}…); on another one sums may round differently. \
+         `$DUCTUS_DATA` is the folder of the unpacked recordings.\n",
+        &manifest.sha256[..16]
+    )?;
+    limits(&mut text, manifest)?;
+    Ok(text)
+}
+
+fn what(draft: &Draft<'_>) -> String {
+    let TrainConfig { network, .. } = &draft.recipe.config;
+    let steps = draft.recipe.cutting.config.steps;
+    let (window, told) = match draft.recipe.modality {
+        Modality::Keystroke if draft.recipe.detail == KeyDetail::Hand => {
+            ("key presses", " with class and hand of each key")
+        }
+        Modality::Keystroke => ("key presses", " with the class of each key"),
+        Modality::Pointer => ("pointer events", ""),
+    };
+    format!(
+        "Turns {steps} {window}{told} into {} numbers of unit length; the cosine of two of them says how alike they are. \
+         {} {}LSTM layer{} of {} (mean over the steps, linear map), {} weights.",
+        network.embedding,
+        network.layers,
+        if network.bidirectional { "bidirectional " } else { "" },
+        if network.layers == 1 { "" } else { "s" },
+        network.hidden,
+        network.parameters(),
+    )
+}
+
+fn recipe(draft: &Draft<'_>) -> String {
+    let TrainConfig {
+        people_per_batch,
+        sequences_per_person,
+        steps,
+        learning_rate,
+        ..
+    } = &draft.recipe.config;
+    format!(
+        "{}, {steps} steps of {people_per_batch} people × {sequences_per_person} windows, Adam {learning_rate} with warm-up and \
+         cosine, augmentation at event times: {}",
+        draft.recipe.loss.describe(),
+        draft.recipe.augmentation.name()
+    )
+}
+
+fn accuracy(text: &mut String, draft: &Draft<'_>) -> Result<()> {
+    let Accuracy {
+        protocol,
+        subjects,
+        genuine,
+        impostor,
+        eer_subject,
+        eer_global,
+        auc,
+        fnmr_at_fmr_1pct,
+        fnmr_at_fmr_0_1pct,
+    } = &draft.manifest.accuracy;
+    let percent = |rate: &Option<f64>| rate.map_or("–".to_owned(), |rate| format!("{:.2} %", rate * 100.0));
+    writeln!(text, "## Measured error\n\n{}\n", draft.judged)?;
+    writeln!(text, "| protocol `{protocol}`, one window a decision | |\n|---|---|")?;
+    writeln!(text, "| people | {subjects} |")?;
+    writeln!(
+        text,
+        "| genuine / impostor comparisons | {} / {} |",
+        genuine.unwrap_or(0),
+        impostor.unwrap_or(0)
+    )?;
+    writeln!(
+        text,
+        "| EER, each person's own threshold, mean | {} |",
+        percent(eer_subject)
+    )?;
+    writeln!(text, "| EER, one threshold | {} |", percent(eer_global))?;
+    writeln!(
+        text,
+        "| AUC | {} |",
+        auc.map_or("–".to_owned(), |auc| format!("{auc:.4}"))
+    )?;
+    writeln!(text, "| FNMR at FMR 1 % | {} |", percent(fnmr_at_fmr_1pct))?;
+    writeln!(text, "| FNMR at FMR 0.1 % | {} |", percent(fnmr_at_fmr_0_1pct))?;
+    let calibration = draft.manifest.calibration;
+    writeln!(
+        text,
+        "\n![Detection error trade-off](det.svg)\n![Scores](scores.svg)\n\nCalibration, fitted on the same people: \
+         log-likelihood ratio = {} · cosine {:+}.\n",
+        calibration.slope, calibration.intercept
+    )?;
+    Ok(())
+}
+
+fn limits(text: &mut String, manifest: &Manifest) -> Result<()> {
+    writeln!(text, "## Limits\n")?;
+    let own = match manifest.modality {
+        Modality::Keystroke => {
+            "Physical keyboards and Latin text; other scripts, touch keyboards and assistive input were not seen. The same \
+             person on another day, keyboard or in another mood is harder than the figures of one sitting say."
+        }
+        Modality::Pointer => {
+            "Mice and touchpads on one kind of task in one sitting; part of the score is the sampling rate of the device. What \
+             holds across days and devices is not known."
+        }
+    };
+    writeln!(
+        text,
+        "{own} One window never decides alone: evidence accumulates over a session. Measured on {} people, so a few points \
+         either way are chance.",
+        manifest.accuracy.subjects
+    )?;
+    Ok(())
+}

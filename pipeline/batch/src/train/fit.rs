@@ -1,0 +1,197 @@
+//! One training: people to sequences, steps with checkpoints, a network.
+//!
+//! Invariants: a training that was interrupted and resumed gives the network of one that was not; a checkpoint is used only
+//! for the very same recipe and data.
+
+use super::augment::{Augmentation, augment};
+use super::recipe::Recipe;
+use crate::corpus::Person;
+use crate::{embed, interrupt, progress};
+use anyhow::{Context, Result, bail};
+use ductus_dynamics::feature::FeatureWindow;
+use ductus_dynamics::window::Window;
+use ductus_learn::{ChaCha8Rng, Dataset, Network, Trainer};
+use sha2::{Digest, Sha256};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Time between checkpoints: what an interruption without warning may cost.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(20);
+/// Steps that the loss in the result is averaged over.
+const LOSS_STEPS: usize = 50;
+
+/// What a training made.
+#[derive(Debug)]
+pub(super) struct Fitted {
+    pub(super) network: Network,
+    /// Mean over the last steps.
+    pub(super) loss: f64,
+    /// People with at least two sequences.
+    pub(super) people: usize,
+    /// Sequences of all.
+    pub(super) windows: usize,
+}
+
+/// Windows of the people, by person and number, beside the features that the trainer holds.
+pub(super) struct Material {
+    pub(super) data: Dataset,
+    windows: Vec<Vec<Window>>,
+}
+
+impl Material {
+    /// Cuts the sessions of `people` into training windows; those without two are left out.
+    pub(super) fn of<'a>(people: impl Iterator<Item = &'a Person>, recipe: &Recipe) -> Result<Self> {
+        let mut data = Dataset::new(ductus_dynamics::feature::features(recipe.modality))?;
+        let mut windows = Vec::new();
+        for person in people {
+            interrupt::check()?;
+            let mut own: Vec<(u32, Window)> = Vec::new();
+            for (occasion, session) in (0..).zip(&person.sessions) {
+                own.extend(
+                    recipe
+                        .cutting
+                        .windows(session)
+                        .into_iter()
+                        .map(|window| (occasion, window)),
+                );
+            }
+            if own.len() < 2 {
+                continue;
+            }
+            let features: Vec<(u32, FeatureWindow)> = own
+                .iter()
+                .map(|(occasion, window)| (*occasion, FeatureWindow::of(window)))
+                .collect();
+            data.add_person(
+                features
+                    .iter()
+                    .map(|(occasion, window)| (*occasion, window.values.as_slice())),
+            )
+            .with_context(|| format!("cannot learn from {}", person.subject))?;
+            windows.push(own.into_iter().map(|(_, window)| window).collect());
+        }
+        Ok(Self { data, windows })
+    }
+
+    pub(super) fn people(&self) -> usize {
+        self.windows.len()
+    }
+
+    fn sequences(&self) -> usize {
+        self.windows.iter().map(Vec::len).sum()
+    }
+}
+
+/// How a training is run; nothing here changes its result.
+pub(super) struct Run<'a> {
+    /// What the progress bar calls it.
+    pub(super) label: &'static str,
+    /// Sets checkpoints of one command apart.
+    pub(super) part: &'a str,
+    pub(super) threads: NonZeroUsize,
+    pub(super) resume: bool,
+}
+
+/// Trains to the end of the schedule.
+pub(super) fn fit(material: Material, recipe: &Recipe, run: &Run<'_>) -> Result<Fitted> {
+    let (people, windows) = (material.people(), material.sequences());
+    let Material {
+        data,
+        windows: originals,
+    } = material;
+    let checkpoint = Checkpoint::of(recipe, &data, run.part);
+    let mut trainer = match checkpoint.as_ref().filter(|_| run.resume).and_then(Checkpoint::read) {
+        Some(bytes) => Trainer::resume(&bytes, data).context("cannot resume")?,
+        None => Trainer::new(recipe.config.clone(), data)?,
+    };
+    let bar = progress::steps(run.label, recipe.config.steps);
+    let mut losses = Vec::new();
+    let mut saved = Instant::now();
+    let mut change = |rng: &mut ChaCha8Rng, person: usize, sequence: usize, values: &mut Vec<f32>| {
+        augment(&originals[person][sequence], rng, values);
+    };
+    while !trainer.is_finished() {
+        let report = match recipe.augmentation {
+            Augmentation::None => trainer.step(run.threads)?,
+            Augmentation::Mixed => trainer.step_augmented(run.threads, &mut change)?,
+        };
+        losses.push(report.loss);
+        bar.set(report.step, format!("loss {:.4}", report.loss));
+        if report.step % 100 == 0 {
+            tracing::info!(part = run.part, step = report.step, loss = report.loss, "training");
+        }
+        if interrupt::requested() || saved.elapsed() > CHECKPOINT_EVERY {
+            checkpoint
+                .as_ref()
+                .map_or(Ok(()), |checkpoint| checkpoint.write(&trainer.checkpoint()))?;
+            saved = Instant::now();
+            interrupt::check().context("training stopped; the same command with --resume goes on from here")?;
+        }
+    }
+    if let Some(checkpoint) = checkpoint {
+        checkpoint.remove();
+    }
+    let last = &losses[losses.len().saturating_sub(LOSS_STEPS)..];
+    let loss = last.iter().sum::<f64>() / last.len().max(1) as f64;
+    let network = trainer.averaged_network().unwrap_or(trainer.network()).clone();
+    Ok(Fitted {
+        network,
+        loss,
+        people,
+        windows,
+    })
+}
+
+/// Steps that fit into a time, measured on the first few.
+pub(super) fn steps_in(material: Material, recipe: &Recipe, minutes: f64, threads: NonZeroUsize) -> Result<u64> {
+    const TRIED: u32 = 5;
+    if !(minutes.is_finite() && minutes > 0.0) {
+        bail!("--minutes is {minutes}, but must be above 0");
+    }
+    let mut trainer = Trainer::new(recipe.config.clone(), material.data)?;
+    trainer.step(threads)?;
+    let started = Instant::now();
+    for _ in 0..TRIED {
+        interrupt::check()?;
+        trainer.step(threads)?;
+    }
+    let step = started.elapsed().as_secs_f64() / f64::from(TRIED);
+    Ok(((minutes * 60.0 / step) as u64).clamp(1, 10_000_000))
+}
+
+/// A file in the cache folder that an interrupted training goes on from.
+struct Checkpoint {
+    file: PathBuf,
+}
+
+impl Checkpoint {
+    /// Its name says recipe and data. `None` where there is no cache folder.
+    fn of(recipe: &Recipe, data: &Dataset, part: &str) -> Option<Self> {
+        let name = Sha256::digest(format!("{recipe:?} {:016x} {part}", data.fingerprint()));
+        let folder = embed::cache_dir()?.join("training");
+        Some(Self {
+            file: folder.join(format!("{}.checkpoint", ductus_dynamics::id::hex(&name[..8]))),
+        })
+    }
+
+    fn read(&self) -> Option<Vec<u8>> {
+        std::fs::read(&self.file).ok()
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<()> {
+        let write = || {
+            let folder = self.file.parent().unwrap_or(Path::new("."));
+            std::fs::create_dir_all(folder)?;
+            let unfinished = self.file.with_extension("unfinished");
+            std::fs::write(&unfinished, bytes)?;
+            std::fs::rename(&unfinished, &self.file)
+        };
+        write().with_context(|| format!("cannot write the checkpoint {}", self.file.display()))
+    }
+
+    /// A checkpoint that stays behind does no harm.
+    fn remove(&self) {
+        let _ = std::fs::remove_file(&self.file);
+    }
+}

@@ -1,0 +1,252 @@
+//! Everything that decides what is learned besides the data, and the command that says it again.
+
+use super::augment::Augmentation;
+use super::split::HoldOut;
+use crate::corpus::DataSource;
+use crate::evaluate::Protocol;
+use crate::import::{Dataset, Detail};
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use ductus_dynamics::event::{KeyDetail, Modality};
+use ductus_dynamics::feature;
+use ductus_learn::{Loss, NetworkConfig, TrainConfig};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use crate::windows::Cutting;
+
+/// Options of `train`.
+#[derive(Args, Clone, Debug)]
+pub struct TrainArgs {
+    /// Learn from the tables under this folder or URL.
+    #[arg(long, required_unless_present = "data", conflicts_with = "data")]
+    pub history: Option<String>,
+    /// Learn straight from folders of public data sets, each DATASET=DIR.
+    #[arg(long)]
+    pub data: Vec<DataSource>,
+    /// Keystroke or pointer.
+    #[arg(long)]
+    pub modality: Modality,
+    /// Folder of the new model; its last part becomes the version.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Decides the first weights, every draw, and who is kept aside.
+    #[arg(long)]
+    pub seed: u64,
+    /// Replace a model that is there already.
+    #[arg(long)]
+    pub force: bool,
+    /// How much the model is told of a key.
+    #[arg(long, value_enum, default_value = "class")]
+    pub detail: Detail,
+    /// Steps of training [default: 1200 keystroke, 400 pointer].
+    #[arg(long)]
+    pub steps: Option<u64>,
+    /// As many steps as fit into this time; the command in the manifest says how many they were.
+    #[arg(long, conflicts_with = "steps")]
+    pub minutes: Option<f64>,
+    /// LSTM layers [default: 2 keystroke, 1 pointer].
+    #[arg(long)]
+    pub layers: Option<usize>,
+    /// Values of state a layer and direction.
+    #[arg(long, default_value = "64")]
+    pub hidden: usize,
+    /// Whether layers read from both ends [default: true keystroke, false pointer].
+    #[arg(long)]
+    pub bidirectional: Option<bool>,
+    /// What is minimised.
+    #[arg(long, value_enum, default_value = "contrastive-supervised")]
+    pub loss: LossName,
+    /// People in a batch [default: 32 keystroke, 16 pointer].
+    #[arg(long)]
+    pub people: Option<usize>,
+    /// Changes to windows on their way into a batch [default: mixed keystroke, none pointer].
+    #[arg(long, value_enum)]
+    pub augment: Option<Augmentation>,
+    /// Steps from one training window to the next [default: half a window].
+    #[arg(long)]
+    pub hop: Option<usize>,
+    /// Share of the running average of the weights that a step keeps; none unless given.
+    #[arg(long)]
+    pub average: Option<f32>,
+    /// Whom to keep aside to judge: a number, or pseudonyms such as `sapimouse-user{73..96}` [default: a fifth].
+    #[arg(long, conflicts_with = "folds")]
+    pub hold_out: Option<HoldOut>,
+    /// Judge in so many folds by person, then learn from everybody.
+    #[arg(long)]
+    pub folds: Option<usize>,
+    /// How the people kept aside are judged.
+    #[arg(long, value_enum, default_value = "held-out")]
+    pub protocol: Protocol,
+    /// The day to write into the manifest [default: today]; the same bytes need the same day.
+    #[arg(long)]
+    pub started: Option<String>,
+    /// Threads; they change nothing but the time.
+    #[arg(long)]
+    pub threads: Option<NonZeroUsize>,
+    /// Go on where the same training was interrupted.
+    #[arg(long)]
+    pub resume: bool,
+    /// The ONNX Runtime library, before `ORT_DYLIB_PATH` and the cache folder.
+    #[arg(long)]
+    pub onnxruntime: Option<PathBuf>,
+}
+
+/// A loss of `ductus_learn` on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LossName {
+    /// Supervised contrastive, temperature 0.1.
+    ContrastiveSupervised,
+    /// Semi-hard triplets, margin 0.2.
+    Triplet,
+    /// Pairs, margin 1.
+    Contrastive,
+}
+
+impl LossName {
+    fn loss(self) -> Loss {
+        match self {
+            Self::ContrastiveSupervised => Loss::BEST,
+            Self::Triplet => Loss::Triplet { margin: 0.2 },
+            Self::Contrastive => Loss::Contrastive { margin: 1.0 },
+        }
+    }
+
+    /// In words, for the card.
+    pub(super) fn describe(self) -> &'static str {
+        match self {
+            Self::ContrastiveSupervised => "supervised contrastive loss at temperature 0.1",
+            Self::Triplet => "semi-hard triplets with margin 0.2",
+            Self::Contrastive => "contrastive loss on pairs with margin 1",
+        }
+    }
+}
+
+/// The options with their defaults filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// Keystroke or pointer.
+    pub modality: Modality,
+    /// How much the model is told of a key.
+    pub detail: KeyDetail,
+    /// Network, loss, batches, steps, seed.
+    pub config: TrainConfig,
+    /// Name of the loss.
+    pub loss: LossName,
+    /// How training windows are cut.
+    pub cutting: Cutting,
+    /// How they are changed on their way.
+    pub augmentation: Augmentation,
+}
+
+impl Recipe {
+    /// Fills in the defaults, which are what `models.md` found best.
+    pub fn of(args: &TrainArgs) -> Result<Self> {
+        let modality = args.modality;
+        let keystroke = modality == Modality::Keystroke;
+        if args.protocol.modality().is_some_and(|needed| needed != modality) {
+            bail!(
+                "protocol {} does not judge {} models",
+                args.protocol.name(),
+                modality.name()
+            );
+        }
+        let network = NetworkConfig {
+            layers: args.layers.unwrap_or(if keystroke { 2 } else { 1 }),
+            hidden: args.hidden,
+            bidirectional: args.bidirectional.unwrap_or(keystroke),
+            ..NetworkConfig::new(feature::features(modality))
+        };
+        let config = TrainConfig {
+            loss: args.loss.loss(),
+            people_per_batch: args.people.unwrap_or(if keystroke { 32 } else { 16 }),
+            steps: args.steps.unwrap_or(if keystroke { 1_200 } else { 400 }),
+            average_decay: args.average,
+            seed: args.seed,
+            ..TrainConfig::new(network)
+        };
+        config.validate()?;
+        let mut cutting = Cutting::of_stream(modality);
+        cutting.config.hop = args.hop.unwrap_or(cutting.config.steps / 2).max(1);
+        let augmentation = args.augment.unwrap_or(Augmentation::of(modality));
+        Ok(Self {
+            modality,
+            detail: args.detail.into(),
+            config,
+            loss: args.loss,
+            cutting,
+            augmentation,
+        })
+    }
+
+    /// The command that makes the same bytes again, all defaults written out and no path of this machine in it.
+    pub(super) fn command(&self, args: &TrainArgs, version: &str, started: &str) -> String {
+        let mut words = vec!["ductus-batch train".to_owned()];
+        for DataSource { dataset, dir } in &args.data {
+            let folder = dir.file_name().and_then(|name| name.to_str()).unwrap_or(dataset.name());
+            words.push(format!("--data {}=$DUCTUS_DATA/{folder}", dataset.name()));
+        }
+        if args.history.is_some() {
+            words.push("--history $TABLES".to_owned());
+        }
+        let TrainConfig {
+            network,
+            people_per_batch,
+            steps,
+            seed,
+            ..
+        } = &self.config;
+        let modality = self.modality.name();
+        words.push(format!(
+            "--modality {modality} --out models/{modality}/{version} --seed {seed}"
+        ));
+        let detail = if self.detail == KeyDetail::Hand {
+            "hand"
+        } else {
+            "class"
+        };
+        words.push(format!(
+            "--detail {detail} --steps {steps} --layers {} --hidden {}",
+            network.layers, network.hidden
+        ));
+        words.push(format!(
+            "--bidirectional {} --loss {}",
+            network.bidirectional,
+            value_name(self.loss)
+        ));
+        words.push(format!(
+            "--people {people_per_batch} --augment {}",
+            self.augmentation.name()
+        ));
+        words.push(format!("--hop {}", self.cutting.config.hop));
+        if let Some(average) = self.config.average_decay {
+            words.push(format!("--average {average}"));
+        }
+        if let Some(hold_out) = &args.hold_out {
+            words.push(format!("--hold-out '{hold_out}'"));
+        }
+        if let Some(folds) = args.folds {
+            words.push(format!("--folds {folds}"));
+        }
+        words.push(format!("--protocol {} --started {started}", args.protocol.name()));
+        words.join(" ")
+    }
+}
+
+fn value_name(value: impl ValueEnum) -> String {
+    value
+        .to_possible_value()
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default()
+}
+
+/// Name and terms of a tenant's data.
+pub(super) fn terms(tenant: &str) -> (String, bool) {
+    match Dataset::of_name(tenant) {
+        Some(dataset) => (dataset.terms().to_owned(), dataset.is_non_commercial()),
+        None => (
+            "collected by this deployment, with the consent that each batch carries".to_owned(),
+            false,
+        ),
+    }
+}
