@@ -78,6 +78,24 @@ pub enum ModelError {
         /// The file's length: a short copy shows here.
         bytes: u64,
     },
+    /// The model in the folder is not the announced one: wait for the registry's copy, or announce again.
+    #[error("model {model} is refused: its sha256 is {found}, but {expected} was announced")]
+    NotTheAnnounced {
+        /// Which model lies in the folder.
+        model: String,
+        /// The announced hash.
+        expected: String,
+        /// The hash in its manifest.
+        found: String,
+    },
+    /// The announcement cannot be followed: a mistake of whoever promoted the model.
+    #[error("announcement of model {model} is refused: {reason}")]
+    BadAnnouncement {
+        /// Which model was announced.
+        model: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The model is for another modality: point to the right folder.
     #[error("model {model} is refused: it is for {found}, but {expected} is needed here")]
     ModalityMismatch {

@@ -64,9 +64,22 @@ impl Model {
     ///
     /// Any [`ModelError`]; nothing of the refused model stays behind.
     pub fn load(dir: &Path, expected: &Contract) -> Result<Self, ModelError> {
+        Self::load_only(dir, expected, None)
+    }
+
+    /// As [`Model::load`], and only the model of this hash will do.
+    pub(crate) fn load_only(dir: &Path, expected: &Contract, announced: Option<&str>) -> Result<Self, ModelError> {
         let runtime = Runtime::current()?;
         let manifest = Manifest::load(dir)?;
         let name = manifest.name();
+        if let Some(sha256) = announced.filter(|&sha256| sha256 != manifest.sha256) {
+            let (expected, found) = (sha256.to_owned(), manifest.sha256);
+            return Err(ModelError::NotTheAnnounced {
+                model: name,
+                expected,
+                found,
+            });
+        }
         if manifest.modality != expected.modality {
             return Err(ModelError::ModalityMismatch {
                 model: name,

@@ -5,9 +5,11 @@
 //! its thread says [`refresh`](ModelHandle::refresh); generations only grow, so a result is told from another model's by its
 //! number; a model that is refused changes nothing.
 
-use std::path::Path;
+use std::path::{Component, Path};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ductus_dynamics::wire::ModelAnnouncement;
 
 use crate::embedder::Embedder;
 use crate::error::{EmbedError, ModelError};
@@ -63,14 +65,52 @@ impl ModelSlot {
     ///
     /// As [`Model::load`]; the current model then stays.
     pub fn swap(&self, dir: &Path) -> Result<Turn, ModelError> {
-        let model = Arc::new(Model::load(dir, &self.contract)?);
+        Ok(self.turn_to(Model::load(dir, &self.contract)?))
+    }
+
+    /// [`ModelSlot::swap`] to the model that was announced, from the folder `registry` that this process is configured with.
+    /// Where that model is the current one already, nothing happens: announcements are read again after every restart.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::BadAnnouncement`], [`ModelError::NotTheAnnounced`] and as [`Model::load`]; the current model then stays.
+    pub fn swap_announced(&self, registry: &Path, announcement: &ModelAnnouncement) -> Result<Turn, ModelError> {
+        let announced = &announcement.model;
+        let refuse = |reason: &str| {
+            let model = format!("{}/{}", announced.id, announced.version);
+            Err(ModelError::BadAnnouncement {
+                model,
+                reason: reason.to_owned(),
+            })
+        };
+        if announcement.modality != self.contract.modality {
+            return refuse("it is for the other modality");
+        }
+        let path = Path::new(&announcement.path);
+        // Whoever may write to the topic may not point outside the registry.
+        if announcement.path.is_empty() || !path.components().all(|part| matches!(part, Component::Normal(_))) {
+            return refuse("its path must be a folder within the registry, relative to it");
+        }
+        let current = self.current();
+        if current.model.sha256() == announced.sha256 {
+            return Ok(current);
+        }
+        Ok(self.turn_to(Model::load_only(
+            &registry.join(path),
+            &self.contract,
+            Some(&announced.sha256),
+        )?))
+    }
+
+    fn turn_to(&self, model: Model) -> Turn {
+        let model = Arc::new(model);
         let mut current = self.lock();
         *current = Turn {
             generation: current.generation + 1,
             model,
         };
         self.generation.store(current.generation, Ordering::Release);
-        Ok(current.clone())
+        current.clone()
     }
 
     /// A new follower for the calling thread.

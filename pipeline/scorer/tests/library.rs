@@ -129,6 +129,7 @@ const OLD: &str = r#"
 "#;
 
 /// Compiles a small dynamic library.
+#[expect(clippy::disallowed_methods, reason = "cargo names its compiler in the environment")]
 fn library(dir: &Path, name: &str, source: &str) -> PathBuf {
     let (file, out) = (dir.join(format!("{name}.rs")), dir.join(format!("{name}.so")));
     std::fs::write(&file, source).expect("it is written");

@@ -15,6 +15,10 @@ pub(crate) const FEATURES: usize = 5;
 
 /// Starts ONNX Runtime, or fails with the text that says how to get it.
 #[track_caller]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test has no configuration but the environment"
+)]
 pub(crate) fn runtime() -> &'static Runtime {
     let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = variable("DUCTUS_CACHE")

@@ -4,7 +4,10 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use ductus_dynamics::event::Modality;
+use ductus_dynamics::wire::ModelAnnouncement;
 use ductus_scorer::{MODEL_FILE, ModelError, ModelSlot};
+use expect_test::{Expect, expect};
 use tempfile::TempDir;
 
 use crate::graph::{Graph, Op};
@@ -123,4 +126,88 @@ fn the_model_outlives_its_folder() {
         .handle()
         .expect("a session is made from the checked bytes, not from the file");
     assert_eq!(handle.embed(&[&numbers(1, FEATURES)], &mut out), Ok(1));
+}
+
+#[test]
+fn only_the_announced_model_goes_live() {
+    runtime();
+    let (upright, negated) = upright_and_negated();
+    let slot = ModelSlot::load(upright.path(), contract()).expect("it is right");
+    let folder = |dir: &TempDir| {
+        dir.path()
+            .file_name()
+            .and_then(|name| name.to_str())
+            .expect("plain")
+            .to_owned()
+    };
+    let registry = upright.path().parent().expect("a temporary folder lies in one");
+    let right = ModelAnnouncement {
+        v: 1,
+        modality: Modality::Keystroke,
+        model: ModelSlot::load(negated.path(), contract())
+            .expect("it is right")
+            .current()
+            .model
+            .manifest()
+            .model_ref(),
+        layout_hash: contract().layout_hash,
+        path: folder(&negated),
+        previous: None,
+        announced_us: 0,
+    };
+    let refused = |change: &dyn Fn(&mut ModelAnnouncement), expected: Expect| {
+        let mut announcement = right.clone();
+        change(&mut announcement);
+        let error = slot.swap_announced(registry, &announcement).expect_err("it is wrong");
+        let current = slot.current();
+        expected.assert_eq(
+            &error
+                .to_string()
+                .replace(current.model.sha256(), "UPRIGHT")
+                .replace(&right.model.sha256, "NEGATED"),
+        );
+        assert_eq!(slot.generation(), 1);
+    };
+    refused(
+        &|it| it.modality = Modality::Pointer,
+        expect!["announcement of model keystroke/negated is refused: it is for the other modality"],
+    );
+    refused(
+        &|it| it.path = format!("../{}", it.path),
+        expect![
+            "announcement of model keystroke/negated is refused: its path must be a folder within the registry, relative to it"
+        ],
+    );
+    refused(
+        &|it| it.path = registry.join(&it.path).display().to_string(),
+        expect![
+            "announcement of model keystroke/negated is refused: its path must be a folder within the registry, relative to it"
+        ],
+    );
+    refused(
+        &|it| it.path = String::new(),
+        expect![
+            "announcement of model keystroke/negated is refused: its path must be a folder within the registry, relative to it"
+        ],
+    );
+    refused(
+        &|it| it.path = folder(&upright),
+        expect!["model keystroke/2026-11-21-test is refused: its sha256 is UPRIGHT, but NEGATED was announced"],
+    );
+    refused(
+        &|it| it.model.sha256 = "0".repeat(64),
+        expect![
+            "model keystroke/negated is refused: its sha256 is NEGATED, but 0000000000000000000000000000000000000000000000000000000000000000 was announced"
+        ],
+    );
+
+    assert_eq!(
+        slot.swap_announced(registry, &right).expect("it is right").generation,
+        2
+    );
+    // Read again, after a restart of the reader for instance: no other turn.
+    assert_eq!(
+        slot.swap_announced(registry, &right).expect("it is right").generation,
+        2
+    );
 }
