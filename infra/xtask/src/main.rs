@@ -3,6 +3,8 @@
 //! Invariants: a thing that is missing is fetched or named, never passed over; downloads are pinned and live in the
 //! user's cache folder, never in the repository; standard output holds results, standard error holds progress.
 
+#[cfg(test)]
+mod alerts;
 mod bench;
 mod command;
 mod demo;
