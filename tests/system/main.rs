@@ -1,0 +1,15 @@
+//! The programs `ductus` and `ductus-batch`, driven from outside against real Kafka, Elasticsearch and OpenSearch.
+//!
+//! `cargo xtask test` starts the services and says where they are (`DUCTUS_TEST_*`). A test that cannot run fails; only
+//! missing recordings are reported as skipped.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
+
+mod bad_input;
+mod end_to_end;
+mod kafka;
+mod oracle;
+mod process;
+mod recordings;
+mod retraining;
+mod search;
+mod world;

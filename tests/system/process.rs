@@ -1,0 +1,128 @@
+//! The programs under test: started from the build's folder, stopped by SIGTERM, their logs shown when something fails.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long anything may take before a test gives up; far beyond what it needs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+
+fn program(name: &str) -> PathBuf {
+    PathBuf::from(crate::world::required("DUCTUS_BIN_DIR")).join(name)
+}
+
+/// A loopback address that nobody listens on.
+pub(crate) fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string()
+}
+
+/// Runs a program to its end; its standard output. Fails with its log unless it ends with 0.
+pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(name: &str, folder: &Path, arguments: &[S]) -> String {
+    let output = Command::new(program(name))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{name} {:?} ended with {}:\n{}",
+        arguments.iter().map(AsRef::as_ref).collect::<Vec<_>>(),
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The JSON object that a command prints as its last line.
+pub(crate) fn last_json(output: &str) -> serde_json::Value {
+    serde_json::from_str(output.lines().last().unwrap_or_default())
+        .unwrap_or_else(|_| panic!("no JSON at the end of {output}"))
+}
+
+/// A running program.
+pub(crate) struct Program {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Program {
+    pub(crate) fn start(name: &str, folder: &Path, arguments: &[String]) -> Self {
+        let role = arguments.last().map_or("", String::as_str);
+        let log = folder.join(format!("{name}-{role}-{}.log", free_address().replace([':', '.'], "-")));
+        let file = std::fs::File::create(&log).unwrap();
+        let child = Command::new(program(name))
+            .args(arguments)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .spawn()
+            .unwrap();
+        Self { child, log }
+    }
+
+    /// Waits until `/readyz` at `listen` says so.
+    pub(crate) async fn until_ready(&self, listen: &str) {
+        let url = format!("http://{listen}/readyz");
+        let start = Instant::now();
+        loop {
+            if reqwest::get(&url)
+                .await
+                .is_ok_and(|response| response.status().is_success())
+            {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "not ready:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// What it has printed so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Asks it to stop and waits; fails with its log unless it ends with 0.
+    pub(crate) fn stop(mut self) {
+        self.terminate();
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                assert!(status.success(), "ended with {status}:\n{}", self.log());
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "does not stop:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn terminate(&self) {
+        let _ = Command::new("kill")
+            .arg("-TERM")
+            .arg(self.child.id().to_string())
+            .status();
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- {}\n{}", self.log.display(), self.log());
+        }
+    }
+}

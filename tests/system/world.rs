@@ -1,0 +1,128 @@
+//! One test's world: its own topics, consumer groups, data streams and folders, so that tests do not meet.
+
+use crate::kafka::Kafka;
+use crate::process::Program;
+use crate::search::Search;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// An environment variable that `cargo xtask test` sets; without it the test fails.
+pub(crate) fn required(name: &str) -> String {
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run `cargo xtask test`, which starts the services"))
+}
+
+/// The repository.
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// One test's world.
+pub(crate) struct World {
+    pub(crate) name: String,
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) kafka: Kafka,
+    config: PathBuf,
+}
+
+impl World {
+    /// A world whose names start with `name`; `extra` is added to the configuration.
+    pub(crate) async fn new(name: &str, search: &Search, extra: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let name = format!("{name}{}", std::process::id());
+        let kafka = Kafka::new(&required("DUCTUS_TEST_KAFKA"), &name);
+        kafka.create_topics().await;
+        let config = folder.path().join("ductus.toml");
+        std::fs::write(&config, Self::config_text(&name, folder.path(), &kafka, search) + extra).unwrap();
+        Self {
+            name,
+            folder,
+            kafka,
+            config,
+        }
+    }
+
+    fn config_text(name: &str, folder: &Path, kafka: &Kafka, search: &Search) -> String {
+        let mut text = format!("[kafka]\n\"bootstrap.servers\" = \"{}\"\n[topics]\n", kafka.bootstrap);
+        for logical in [
+            "events",
+            "decisions",
+            "audit",
+            "references",
+            "models",
+            "session_state",
+            "dead_letters",
+        ] {
+            writeln!(text, "{logical} = \"{}\"", kafka.topic(logical)).unwrap();
+        }
+        writeln!(
+            text,
+            "[score]\ngroup = \"{name}-score\"\nshards = 2\ncommit_interval_ms = 300"
+        )
+        .unwrap();
+        writeln!(
+            text,
+            "[elasticsearch]\nurl = \"{}\"\nnamespace = \"{name}\"\ngroup = \"{name}-index\"\nflush_interval_ms = 200",
+            search.url
+        )
+        .unwrap();
+        writeln!(
+            text,
+            "[archive]\ntables = \"{}\"\ngroup = \"{name}-archive\"\nflush_interval_ms = 500",
+            folder.join("tables").display()
+        )
+        .unwrap();
+        writeln!(text, "[models]\ndir = \"{}\"", folder.join("models").display()).unwrap();
+        text
+    }
+
+    /// The folder of the Delta tables.
+    pub(crate) fn tables(&self) -> PathBuf {
+        self.folder.path().join("tables")
+    }
+
+    /// Copies the released models into this world's registry.
+    pub(crate) fn with_released_models(self) -> Self {
+        copy(&repository().join("models"), &self.folder.path().join("models"));
+        self
+    }
+
+    /// `ductus ROLE` with this world's configuration, running until it is dropped.
+    pub(crate) async fn start(&self, role: &[&str]) -> Program {
+        let listen = crate::process::free_address();
+        let program = Program::start("ductus", self.folder.path(), &self.arguments(role, &listen));
+        program.until_ready(&listen).await;
+        program
+    }
+
+    /// `ductus ROLE` with this world's configuration, until it ends; its standard output.
+    pub(crate) fn run(&self, role: &[&str]) -> String {
+        crate::process::run("ductus", self.folder.path(), &self.arguments(role, "off"))
+    }
+
+    /// `ductus-batch …` in this world's folder, until it ends; its standard output.
+    pub(crate) fn batch(&self, arguments: &[&str]) -> String {
+        crate::process::run("ductus-batch", self.folder.path(), arguments)
+    }
+
+    fn arguments<'a>(&'a self, role: &[&'a str], listen: &'a str) -> Vec<String> {
+        let mut arguments = vec!["--config".to_owned(), self.config.display().to_string()];
+        arguments.extend(["--set".to_owned(), format!("telemetry.listen={listen}")]);
+        arguments.extend(role.iter().map(|word| (*word).to_owned()));
+        arguments
+    }
+}
+
+/// Copies a folder.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
