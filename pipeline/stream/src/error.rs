@@ -1,0 +1,69 @@
+//! What can go wrong, sorted by what the caller does next.
+//!
+//! Invariant: every text says what failed, where, and what to do; none holds an event or a feature value.
+
+use rdkafka::error::KafkaError;
+
+/// Why scoring did not start, or why a shard stopped. Bad records are no errors: they become dead letters.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// Settings that cannot work: correct all of them, then start again.
+    #[error("kafka settings are refused: {}", .0.join("; "))]
+    Settings(Vec<String>),
+    /// Topics that are missing or do not fit together: create them as said.
+    #[error("{0}")]
+    Topics(String),
+    /// The broker cannot be reached, or refuses: look at the broker, then the supervisor's next try succeeds.
+    #[error("kafka: {what} failed: {source}")]
+    Kafka {
+        /// What was tried.
+        what: &'static str,
+        /// What librdkafka said.
+        source: KafkaError,
+    },
+    /// A produced record was not acknowledged: nothing is committed past it, the shard starts again from its last commit.
+    #[error(
+        "kafka did not take a record for topic {topic}: {reason}; nothing is committed past it, and its input is read \
+         again; check that the topic exists, its max.message.bytes, its access rights and the brokers' disks"
+    )]
+    Delivery {
+        /// Topic of the record.
+        topic: String,
+        /// What librdkafka said.
+        reason: String,
+    },
+    /// The brokers take records slower than they are made, for longer than the bound.
+    #[error("kafka took nothing for {waited_ms} ms while the producer's queue was full; check the brokers")]
+    QueueFull {
+        /// How long room was waited for.
+        waited_ms: u64,
+    },
+    /// A compacted topic was not read to its end in time.
+    #[error("topic {topic} partition {partition} was not read to its end within {timeout_ms} ms; check the brokers")]
+    ReadTimeout {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: i32,
+        /// The bound.
+        timeout_ms: u64,
+    },
+    /// The model's engine failed, not a window: the supervisor makes a new one.
+    #[error("embedding failed: {0}")]
+    Engine(String),
+    /// A document could not be written as JSON: a mistake in the program.
+    #[error("document cannot be written as json: {0}")]
+    Encode(#[from] serde_json::Error),
+    /// A shard panicked: a mistake in the program; the supervisor starts it again.
+    #[error("shard panicked: {0}")]
+    Panicked(String),
+    /// The system gives no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Names the step that failed.
+pub(crate) fn kafka(what: &'static str) -> impl FnOnce(KafkaError) -> StreamError {
+    move |source| StreamError::Kafka { what, source }
+}

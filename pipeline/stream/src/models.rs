@@ -1,0 +1,224 @@
+//! Which models are live: the announced ones, else those that `models/<modality>/live` names.
+//!
+//! Invariants: an announced model that does not fit, in whatever way, is refused with what was expected and found, and the
+//! one before keeps running; loading happens here and never in a shard; an announcement's path cannot leave the registry.
+
+use crate::compacted::{Follower, Kept};
+use crate::config::ScoreConfig;
+use crate::embed::{Embed, Embedders, SlotEmbedder};
+use crate::error::StreamError;
+use crate::metrics::StreamMetrics;
+use ductus_dynamics::event::Modality;
+use ductus_dynamics::feature::layout_hash;
+use ductus_dynamics::line::LineConfig;
+use ductus_dynamics::wire::{ModelAnnouncement, ModelRef, VERSION};
+use ductus_scorer::{Contract, Manifest, ModelError, ModelSlot, live_dir};
+use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long the watcher sleeps in one wait for an announcement: so long it may take to stop.
+const WATCH: Duration = Duration::from_millis(200);
+/// Announcements taken in one go.
+const ANNOUNCEMENTS_MAX: usize = 16;
+/// The topic has one partition.
+const PARTITION: i32 = 0;
+
+/// The models of a process, shared by its shards.
+pub struct Models {
+    folder: PathBuf,
+    line: LineConfig,
+    metrics: StreamMetrics,
+    slots: [OnceLock<Arc<ModelSlot>>; Modality::ALL.len()],
+}
+
+/// Why an announced model was refused.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("the record is no model announcement: {0}")]
+    NotJson(#[from] serde_json::Error),
+    #[error("its version is {0}, but this build knows only {VERSION}")]
+    Version(u8),
+    #[error("its path {0:?} leaves the registry, say a folder below it")]
+    Path(String),
+    #[error("{what} is {found}, but {expected} was expected")]
+    Differs {
+        what: &'static str,
+        expected: String,
+        found: String,
+    },
+    #[error("{0}")]
+    Model(#[from] ModelError),
+}
+
+impl Models {
+    /// No models yet.
+    fn new(folder: PathBuf, line: LineConfig, metrics: StreamMetrics) -> Self {
+        Self {
+            folder,
+            line,
+            metrics,
+            slots: [OnceLock::new(), OnceLock::new()],
+        }
+    }
+
+    /// Loads what is live, then watches for announcements in a thread of its own until `stop`.
+    ///
+    /// # Errors
+    ///
+    /// [`StreamError`] when the announcements cannot be read. A model that is missing or bad is logged: its modality then has
+    /// no scores, and every decision says so.
+    pub fn start(
+        config: &ScoreConfig,
+        metrics: &StreamMetrics,
+        stop: Arc<AtomicBool>,
+    ) -> Result<(Arc<Self>, JoinHandle<()>), StreamError> {
+        let timeout = Duration::from_millis(config.request_timeout_ms);
+        let follower = Follower::open(&config.kafka, &config.group, &config.topics.models, "models", timeout)?;
+        let models = Arc::new(Self::new(
+            config.models_dir.clone(),
+            config.line.clone(),
+            metrics.clone(),
+        ));
+        let mut last: [Option<Vec<u8>>; Modality::ALL.len()] = [None, None];
+        follower.follow(PARTITION, |kept| {
+            if let (Some(modality), Some(value)) = (modality_of(kept), kept.value) {
+                last[modality.index()] = Some(value.to_vec());
+            }
+        })?;
+        for value in last.iter().flatten() {
+            models.announced(value);
+        }
+        models.load_defaults();
+        let watched = Arc::clone(&models);
+        let watcher = std::thread::Builder::new()
+            .name("model-watcher".to_owned())
+            .spawn(move || watched.watch(&follower, &stop))
+            .map_err(StreamError::Thread)?;
+        Ok((models, watcher))
+    }
+
+    /// The slot of a modality, once it has a model.
+    pub(crate) fn slot(&self, modality: Modality) -> Option<&Arc<ModelSlot>> {
+        self.slots[modality.index()].get()
+    }
+
+    fn watch(&self, follower: &Follower, stop: &AtomicBool) {
+        while !stop.load(Ordering::Acquire) {
+            let polled = follower.poll(WATCH, ANNOUNCEMENTS_MAX, |kept| match kept.value {
+                Some(value) => self.announced(value),
+                None => tracing::warn!("announcement of a model was erased, its model keeps running"),
+            });
+            if let Err(error) = polled {
+                tracing::error!(%error, "announcements of models cannot be read, the models that run stay");
+                std::thread::sleep(WATCH);
+            }
+        }
+    }
+
+    fn load_defaults(&self) {
+        for modality in Modality::ALL {
+            if self.slot(modality).is_some() {
+                continue;
+            }
+            let loaded = live_dir(&self.folder, modality)
+                .map_err(Refusal::from)
+                .and_then(|folder| self.load(modality, &folder, None));
+            if let Err(error) = loaded {
+                tracing::error!(modality = modality.name(), %error, "no model is live, nothing is scored for this modality");
+            }
+        }
+    }
+
+    /// Makes an announced model live, or says why not.
+    fn announced(&self, value: &[u8]) {
+        match self.try_announced(value) {
+            Ok(()) => {}
+            Err(error) => tracing::error!(%error, "announced model is refused, the one before keeps running"),
+        }
+    }
+
+    fn try_announced(&self, value: &[u8]) -> Result<(), Refusal> {
+        let announcement: ModelAnnouncement = serde_json::from_slice(value)?;
+        if announcement.v != VERSION {
+            return Err(Refusal::Version(announcement.v));
+        }
+        let relative = Path::new(&announcement.path);
+        let inside = relative.components().all(|part| matches!(part, Component::Normal(_)));
+        if !inside || announcement.path.is_empty() {
+            return Err(Refusal::Path(announcement.path));
+        }
+        let modality = announcement.modality;
+        same(
+            "layout_hash of the announcement",
+            layout_hash(modality),
+            announcement.layout_hash,
+        )?;
+        self.load(modality, &self.folder.join(relative), Some(&announcement.model))
+    }
+
+    /// Loads the model in `folder` and makes it live; it must be `announced` where one was.
+    fn load(&self, modality: Modality, folder: &Path, announced: Option<&ModelRef>) -> Result<(), Refusal> {
+        let manifest = Manifest::load(folder)?;
+        let model = manifest.model_ref();
+        if let Some(announced) = announced {
+            same("sha256 in the manifest", announced.sha256.clone(), model.sha256.clone())?;
+        }
+        let steps = self.line.window(modality).steps;
+        if manifest.steps_max < steps {
+            return Err(Refusal::Differs {
+                what: "steps_max in the manifest",
+                expected: format!("at least {steps}, as windows are cut,"),
+                found: manifest.steps_max.to_string(),
+            });
+        }
+        match self.slot(modality) {
+            Some(slot) if slot.current().model.sha256() == model.sha256 => return Ok(()),
+            Some(slot) => {
+                slot.swap(folder)?;
+            }
+            None => {
+                let slot = ModelSlot::load(folder, Contract::of(modality))?;
+                // Only the starting thread and then only the watcher come here.
+                let _ = self.slots[modality.index()].set(slot);
+            }
+        }
+        self.metrics.model_live(modality, &model);
+        tracing::info!(
+            modality = modality.name(),
+            version = model.version,
+            sha256 = model.sha256,
+            "model is live"
+        );
+        Ok(())
+    }
+}
+
+impl Embedders for Arc<Models> {
+    fn embedder(&self) -> Box<dyn Embed> {
+        Box::new(SlotEmbedder::new(Arc::clone(self)))
+    }
+
+    fn loaded(&self) -> bool {
+        self.slots.iter().any(|slot| slot.get().is_some())
+    }
+}
+
+/// The record's key names the modality, so that compaction keeps one announcement of each.
+fn modality_of(kept: Kept<'_>) -> Option<Modality> {
+    let modality = std::str::from_utf8(kept.key).ok()?.parse().ok();
+    if modality.is_none() {
+        tracing::error!("announcement of a model has a key that is no modality, it is left out");
+    }
+    modality
+}
+
+fn same(what: &'static str, expected: String, found: String) -> Result<(), Refusal> {
+    if expected == found {
+        Ok(())
+    } else {
+        Err(Refusal::Differs { what, expected, found })
+    }
+}

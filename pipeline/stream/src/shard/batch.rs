@@ -1,0 +1,149 @@
+//! Windows of all partitions and sessions of a shard that wait to be embedded together.
+//!
+//! Invariants: windows leave in the order in which they came; a window that the engine refuses is left out and concluded
+//! without an embedding, the others of its batch are embedded all the same.
+
+use crate::embed::{Embed, EmbedFailure};
+use crate::error::StreamError;
+use crate::metrics::StreamMetrics;
+use ductus_dynamics::event::Modality;
+use ductus_dynamics::line::Ready;
+use std::time::{Duration, Instant};
+
+/// A window that waits.
+pub(super) struct Waiting {
+    pub(super) partition: i32,
+    pub(super) ready: Ready,
+    /// It was decided about before: nothing is produced.
+    pub(super) silent: bool,
+    /// Whether an embedding would be of use.
+    pub(super) wants_embedding: bool,
+    /// Timestamp of the record that closed it, µs.
+    pub(super) timestamp_us: i64,
+}
+
+#[derive(Default)]
+pub(super) struct Batch {
+    waiting: Vec<Waiting>,
+    /// When the first of them came.
+    since: Option<Instant>,
+    /// Embeddings of all windows, one after the other.
+    embeddings: Vec<f32>,
+    /// Where each window's embedding lies; empty where it has none.
+    rows: Vec<std::ops::Range<usize>>,
+    /// One call's output.
+    scratch: Vec<f32>,
+}
+
+impl Batch {
+    pub(super) fn push(&mut self, waiting: Waiting) {
+        self.since.get_or_insert_with(Instant::now);
+        self.waiting.push(waiting);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// How much longer the first window may wait for others; `None` when none waits.
+    pub(super) fn patience(&self, bound: Duration) -> Option<Duration> {
+        self.since.map(|since| bound.saturating_sub(since.elapsed()))
+    }
+
+    /// Offset of the first record of a partition that closed a window of this batch.
+    pub(super) fn first_offset(&self, partition: i32) -> Option<i64> {
+        let mut of_partition = self.waiting.iter().filter(|waiting| waiting.partition == partition);
+        of_partition.next().map(|waiting| waiting.ready.offset)
+    }
+
+    /// Embeds what is to be embedded, at most `windows_max` at a time.
+    pub(super) fn embed(
+        &mut self,
+        embed: &mut dyn Embed,
+        windows_max: usize,
+        metrics: &StreamMetrics,
+    ) -> Result<(), StreamError> {
+        self.embeddings.clear();
+        self.rows.clear();
+        self.rows.resize(self.waiting.len(), 0..0);
+        for modality in Modality::ALL {
+            if embed.live(modality).is_none() {
+                continue;
+            }
+            let wanted: Vec<usize> = (0..self.waiting.len())
+                .filter(|&index| {
+                    let Waiting {
+                        ready, wants_embedding, ..
+                    } = &self.waiting[index];
+                    *wants_embedding && ready.window.modality == modality
+                })
+                .collect();
+            for chunk in wanted.chunks(windows_max.max(1)) {
+                self.embed_chunk(embed, modality, chunk.to_vec(), metrics)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Embeds the windows at `chunk`, without those that the engine refuses.
+    fn embed_chunk(
+        &mut self,
+        embed: &mut dyn Embed,
+        modality: Modality,
+        mut chunk: Vec<usize>,
+        metrics: &StreamMetrics,
+    ) -> Result<(), StreamError> {
+        // Every turn leaves one window out, so that this ends.
+        while !chunk.is_empty() {
+            let windows: Vec<&[f32]> = chunk
+                .iter()
+                .map(|&index| self.waiting[index].ready.features.values.as_slice())
+                .collect();
+            let started = Instant::now();
+            match embed.embed(modality, &windows, &mut self.scratch) {
+                Ok(()) => {
+                    metrics.embedded(modality, chunk.len(), started.elapsed().as_secs_f64());
+                    let dims = self.scratch.len() / chunk.len();
+                    for (&index, row) in chunk.iter().zip(self.scratch.chunks_exact(dims.max(1))) {
+                        let start = self.embeddings.len();
+                        self.embeddings.extend_from_slice(row);
+                        self.rows[index] = start..self.embeddings.len();
+                    }
+                    return Ok(());
+                }
+                Err(EmbedFailure::Window { index, reason }) if index < chunk.len() => {
+                    let offset = self.waiting[chunk[index]].ready.offset;
+                    tracing::error!(
+                        modality = modality.name(),
+                        offset,
+                        reason,
+                        "window is left out of its batch"
+                    );
+                    metrics.embed_failed(modality);
+                    chunk.remove(index);
+                }
+                Err(EmbedFailure::Window { reason, .. } | EmbedFailure::Engine(reason)) => {
+                    return Err(StreamError::Engine(reason));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands out the windows with their embeddings, and is empty afterwards.
+    pub(super) fn conclude(
+        &mut self,
+        mut each: impl FnMut(Waiting, Option<&[f32]>) -> Result<(), StreamError>,
+    ) -> Result<(), StreamError> {
+        self.since = None;
+        for (waiting, row) in self.waiting.drain(..).zip(self.rows.drain(..)) {
+            let embedding = self.embeddings.get(row).filter(|embedding| !embedding.is_empty());
+            each(waiting, embedding)?;
+        }
+        Ok(())
+    }
+}

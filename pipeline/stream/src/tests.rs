@@ -1,0 +1,329 @@
+//! The line through a broker, against the oracle: librdkafka's mock cluster in the process, the same clients as everywhere.
+//!
+//! No test asserts a time; every wait has one generous bound, after which the test has failed.
+
+mod support;
+
+use ductus_dynamics::compare::ReferenceKey;
+use ductus_dynamics::wire::{AuditAction, AuditRecord, DeadLetter, Decision, Reference};
+use expect_test::expect;
+use rdkafka::message::Message;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use support::{Broker, FakeEmbedders, Oracle, Tape, Typist, header, office, text, until};
+
+/// Ids in a topic of documents, in order of partition and offset, doubles included.
+fn ids(broker: &Broker, topic: &str) -> Vec<String> {
+    let id = |text: &str| {
+        let document: serde_json::Value = serde_json::from_str(text).unwrap();
+        document["id"].as_str().unwrap().to_owned()
+    };
+    broker.read(topic).iter().map(|message| id(&text(message))).collect()
+}
+
+#[test]
+fn decisions_equal_the_oracle() {
+    let mut broker = Broker::start(4, 2);
+    let inputs = office(6, 4);
+    let oracle = Oracle::of(&broker.config, &inputs);
+    assert!(oracle.decisions.len() > 80, "{}", oracle.decisions.len());
+    broker.publish(&inputs);
+    let topics = broker.config.topics.clone();
+
+    let score = broker.score(&FakeEmbedders::new());
+    broker.wait_for(&topics.decisions, oracle.decisions.len());
+    until("ready", || score.ready());
+    assert_eq!(score.partitions(), 4);
+    let accounting = {
+        until("all records", || score.accounting().batches == inputs.len() as u64);
+        score.accounting()
+    };
+    score.stop();
+    score.join().unwrap();
+
+    let decisions: BTreeMap<String, String> = broker
+        .read(&topics.decisions)
+        .iter()
+        .map(|message| {
+            let decision: Decision = serde_json::from_slice(message.payload().unwrap()).unwrap();
+            assert_eq!(message.key().unwrap(), decision.subject.unwrap().as_bytes());
+            (decision.id, text(message))
+        })
+        .collect();
+    assert_eq!(decisions, oracle.decisions);
+    let mut audits = ids(&broker, &topics.audit);
+    audits.sort();
+    assert_eq!(audits, oracle.audits);
+    let mut references = BTreeMap::new();
+    for message in broker.read(&topics.references) {
+        let reference: Reference = serde_json::from_slice(message.payload().unwrap()).unwrap();
+        let key = ReferenceKey::of(&reference).record_key();
+        assert_eq!(message.key().unwrap(), key.as_bytes());
+        references.insert(key, text(&message));
+    }
+    // As text: serde_json reads an f64 back one unit in the last place off at times.
+    let expected: BTreeMap<String, String> = oracle
+        .references
+        .iter()
+        .map(|(key, reference)| (key.clone(), serde_json::to_string(reference).unwrap()))
+        .collect();
+    assert_eq!(references, expected);
+    assert_eq!(accounting, oracle.accounting);
+    assert!(accounting.balances());
+    assert!(broker.read(&topics.dead_letters).is_empty());
+    // Nobody wrote anything twice: a graceful end leaves nothing to repeat.
+    let expected: BTreeMap<i32, (i64, String)> = oracle
+        .positions
+        .iter()
+        .map(|(partition, (low, high))| (*partition, (*low, format!("high={high}"))))
+        .collect();
+    assert_eq!(broker.committed(), expected);
+}
+
+#[test]
+fn a_restart_in_the_middle_says_everything_once() {
+    let mut broker = Broker::start(2, 1);
+    let inputs = office(3, 2);
+    let oracle = Oracle::of(&broker.config, &inputs);
+    let embedders = FakeEmbedders::new();
+    let topics = broker.config.topics.clone();
+    // In the middle of sessions, so that the second run has state to rebuild.
+    let (first, second) = inputs.split_at(inputs.len() * 2 / 5);
+    let after_first = Oracle::of(&broker.config, first);
+
+    broker.publish(first);
+    let score = broker.score(&embedders);
+    broker.wait_for(&topics.decisions, after_first.decisions.len());
+    until("first part", || score.accounting().batches == first.len() as u64);
+    score.stop();
+    score.join().unwrap();
+    assert_eq!(ids(&broker, &topics.decisions).len(), after_first.decisions.len());
+    let open = after_first.positions.values().filter(|(low, high)| low < high).count();
+    assert!(open > 0, "the test means to stop within sessions");
+
+    broker.publish(second);
+    let score = broker.score(&embedders);
+    broker.wait_for(&topics.decisions, oracle.decisions.len());
+    until("second part", || score.accounting().batches == second.len() as u64);
+    score.stop();
+    score.join().unwrap();
+
+    let mut said = ids(&broker, &topics.decisions);
+    said.sort();
+    assert_eq!(said, oracle.decisions.keys().cloned().collect::<Vec<_>>());
+    let mut audits = ids(&broker, &topics.audit);
+    audits.retain(|id| oracle.audits.contains(id));
+    audits.sort();
+    audits.dedup();
+    assert!(!audits.is_empty());
+}
+
+#[test]
+fn a_refused_write_is_repeated_and_nothing_is_lost() {
+    let mut broker = Broker::start(1, 1);
+    let inputs = office(2, 1);
+    let oracle = Oracle::of(&broker.config, &inputs);
+    let topics = broker.config.topics.clone();
+    let (first, second) = inputs.split_at(inputs.len() / 2);
+    broker.publish(first);
+    let score = broker.score(&FakeEmbedders::new());
+    until("first part", || score.accounting().batches == first.len() as u64);
+    broker.publish(second);
+    broker.cluster.request_errors(
+        RDKafkaApiKey::Produce,
+        &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED],
+    );
+    let all: BTreeSet<String> = oracle.decisions.keys().cloned().collect();
+    until("every decision", || {
+        let said: BTreeSet<String> = ids(&broker, &topics.decisions).into_iter().collect();
+        assert!(said.is_subset(&all));
+        said == all
+    });
+    score.stop();
+    score.join().unwrap();
+}
+
+#[test]
+fn poison_becomes_dead_letters_and_the_stream_goes_on() {
+    let mut broker = Broker::start(1, 1);
+    let mut tape = Tape::default();
+    let mut typist = Typist::new("mallory", "s-1", 1);
+    let good = typist.batch(10);
+    let edit = |edit: &dyn Fn(&mut serde_json::Value)| {
+        let mut document: serde_json::Value = serde_json::from_slice(&good).unwrap();
+        edit(&mut document);
+        serde_json::to_vec(&document).unwrap()
+    };
+    tape.push(0, "k", good.clone());
+    tape.push(0, "k", good.clone());
+    tape.push(0, "noise", vec![0x80; 1_000_000]);
+    tape.push(0, "k", b"{not json".to_vec());
+    tape.push(0, "k", Vec::new());
+    tape.push(0, "k", edit(&|d| d["v"] = 2.into()));
+    tape.push(0, "k", edit(&|d| d["events"][0]["key"] = "a".into()));
+    tape.push(0, "k", edit(&|d| d["mood"] = "fine".into()));
+    tape.push(0, "k", edit(&|d| d["consent"] = "withheld".into()));
+    tape.push(0, "k", edit(&|d| d["clock"]["origin_us"] = 12.into()));
+    tape.push(0, "k", edit(&|d| d["session"] = "no spaces allowed".into()));
+    let _skipped = typist.batch(1);
+    tape.push(0, "k", typist.batch(60));
+    tape.push(0, "k", {
+        let mut other = Typist::new("mallory", "s-2", 1);
+        other.envelope(vec![ductus_dynamics::wire::Event::Up { t_us: 5, press: 9 }])
+    });
+    let oracle = Oracle::of(&broker.config, &tape.inputs);
+    broker.publish(&tape.inputs);
+    let topics = broker.config.topics.clone();
+
+    let score = broker.score(&FakeEmbedders::new());
+    until("all records", || score.accounting().batches == tape.inputs.len() as u64);
+    score.stop();
+    let accounting = score.accounting();
+    score.join().unwrap();
+
+    assert_eq!(accounting, oracle.accounting);
+    assert!(accounting.balances());
+    assert_eq!(ids(&broker, &topics.decisions).len(), oracle.decisions.len());
+    let mut lines = String::new();
+    for message in broker.read(&topics.dead_letters) {
+        let letter: DeadLetter = serde_json::from_slice(message.payload().unwrap()).unwrap();
+        let input = &tape.inputs[letter.source.offset as usize];
+        assert_eq!(message.key().unwrap(), input.key.as_bytes());
+        assert_eq!(letter.size_bytes, input.value.len() as u64);
+        assert_eq!(letter.sha256, ductus_scorer::sha256_hex(&input.value));
+        assert_eq!(letter.timestamp_us, input.timestamp_us);
+        assert_eq!(header(&message, "reason"), letter.reason.code());
+        assert_eq!(header(&message, "offset"), letter.source.offset.to_string());
+        assert_eq!(header(&message, "topic"), topics.events);
+        if let Some(payload) = &letter.payload {
+            assert_eq!(payload.as_bytes(), input.value);
+        }
+        let kept = if letter.payload.is_some() { "kept" } else { "left out" };
+        lines.push_str(&format!("{} {} {kept}\n", letter.source.offset, letter.reason.code()));
+    }
+    expect![[r#"
+        1 repeated_batch kept
+        2 oversize_batch left out
+        3 malformed left out
+        4 malformed left out
+        5 unsupported_version left out
+        6 content_field left out
+        7 unknown_field left out
+        8 no_consent left out
+        9 absurd_clock kept
+        10 invalid_id left out
+        11 missing_batches kept
+        12 release_without_press kept
+    "#]]
+    .assert_eq(&lines);
+}
+
+#[test]
+fn another_model_is_taken_up_between_batches_and_audited() {
+    let mut broker = Broker::start(2, 1);
+    let embedders = FakeEmbedders::new();
+    let topics = broker.config.topics.clone();
+    let inputs = office(2, 2);
+    let (first, second) = inputs.split_at(inputs.len() / 2);
+    broker.publish(first);
+    let score = broker.score(&embedders);
+    until("first part", || score.accounting().batches == first.len() as u64);
+    embedders.model.store(2, Ordering::Release);
+    let oracle = Oracle::of(&broker.config, &inputs);
+    let before = Oracle::of(&broker.config, first);
+    broker.wait_for(&topics.audit, before.audits.len() + 4);
+    broker.publish(second);
+    broker.wait_for(&topics.decisions, oracle.decisions.len());
+    score.stop();
+    score.join().unwrap();
+
+    let mut swaps = BTreeMap::new();
+    for message in broker.read(&topics.audit) {
+        let audit: AuditRecord = serde_json::from_slice(message.payload().unwrap()).unwrap();
+        if audit.action == AuditAction::ModelLive {
+            let (model, source) = (audit.model.unwrap(), audit.source.unwrap());
+            swaps.insert((model.id, source.partition), (model.version, source.offset));
+        }
+    }
+    let offset = |partition: i32| first.iter().filter(|input| input.partition == partition).count() as i64;
+    for modality in ["keystroke", "pointer"] {
+        for partition in [0, 1] {
+            let expected = ("fake-2".to_owned(), offset(partition));
+            assert_eq!(swaps.get(&(modality.to_owned(), partition)), Some(&expected));
+        }
+    }
+    for message in broker.read(&topics.decisions) {
+        let decision: Decision = serde_json::from_slice(message.payload().unwrap()).unwrap();
+        if let Some(model) = &decision.model {
+            let after = decision.source.offset >= offset(decision.source.partition);
+            assert_eq!(model.version, if after { "fake-2" } else { "fake-1" });
+        }
+    }
+}
+
+/// The decision about the first full window of a session.
+fn first_of(broker: &Broker, session: &str) -> Decision {
+    broker
+        .read(&broker.config.topics.decisions)
+        .iter()
+        .map(|message| serde_json::from_slice::<Decision>(message.payload().unwrap()).unwrap())
+        .find(|decision| decision.session == session && decision.window.sequence == 0)
+        .unwrap()
+}
+
+#[test]
+fn references_written_elsewhere_are_used_and_erased_ones_are_not() {
+    // What a first broker learned is what another process (promote) writes to the second one.
+    let config = Broker::start(1, 1).config;
+    let oracle = Oracle::of(&config, &office(1, 1));
+    let (key, mature) = oracle.references.iter().next().unwrap();
+
+    let mut broker = Broker::start(1, 1);
+    let topics = broker.config.topics.clone();
+    broker.put(&topics.references, 0, key, Some(&serde_json::to_vec(mature).unwrap()));
+    broker.put(&topics.references, 0, "nonsense", Some(b"{}"));
+    let mut tape = Tape::default();
+    tape.push(0, "person-0", Typist::new("person-0", "new-1", 0).batch(55));
+    tape.push(0, "person-0", Typist::new("person-0", "new-2", 0).batch(55));
+    broker.publish(&tape.inputs[..1]);
+    let score = broker.score(&FakeEmbedders::new());
+    broker.wait_for(&topics.decisions, 1);
+    let known = first_of(&broker, "new-1");
+    assert_eq!(known.reference.unwrap().version, mature.version);
+    assert!(known.score.comparison.is_some());
+
+    broker.put(&topics.references, 0, key, None);
+    // The reader of references is another client than the one of events: give it the time of some turns.
+    std::thread::sleep(Duration::from_millis(500));
+    broker.publish(&tape.inputs[1..]);
+    broker.wait_for(&topics.decisions, 2);
+    let erased = first_of(&broker, "new-2");
+    assert_eq!((erased.reference, erased.score.comparison), (None, None));
+    score.stop();
+    score.join().unwrap();
+}
+
+#[test]
+fn scoring_does_not_start_on_topics_that_do_not_fit() {
+    let cluster = rdkafka::mocking::MockCluster::new(1).unwrap();
+    let topics = crate::Topics::default();
+    for (name, partitions) in [
+        (&topics.events, 4),
+        (&topics.references, 3),
+        (&topics.decisions, 1),
+        (&topics.audit, 1),
+    ] {
+        cluster.create_topic(name, partitions, 1).unwrap();
+    }
+    let settings = crate::KafkaSettings::for_brokers(&cluster.bootstrap_servers());
+    let error = crate::check_topics(&settings, &topics, support::BOUND).unwrap_err();
+    expect!["topic ductus.models.v1 does not exist; topic ductus.events.v1-dlq does not exist; topic ductus.events.v1 has 4 partitions and ductus.references.v1 has 3, but they must have equally many; create the topics as infra/topics.txt says"].assert_eq(&error.to_string());
+    let ensured = crate::ensure_topics(&settings, &topics.specs(), 1, Duration::from_secs(3)).unwrap();
+    assert_eq!(ensured.existing.len(), 4);
+    assert_eq!(
+        ensured.not_created,
+        [topics.session_state, topics.models, topics.dead_letters]
+    );
+}

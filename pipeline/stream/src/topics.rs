@@ -1,0 +1,230 @@
+//! The topics: their names, how they are created, and whether they fit together.
+//!
+//! Invariants: the list here equals `infra/topics.txt`; references stand on the partition number of their subject's events,
+//! so the two topics have equally many partitions, or scoring does not start.
+
+use crate::error::{StreamError, kafka};
+use crate::kafka::{KafkaSettings, Quiet, create};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Physical names by logical name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topics {
+    /// Event batches, keyed by subject or session.
+    pub events: String,
+    /// Decisions.
+    pub decisions: String,
+    /// Audit records.
+    pub audit: String,
+    /// References, compacted.
+    pub references: String,
+    /// Announcements of models, compacted, one partition.
+    pub models: String,
+    /// Reserved for checkpoints of sessions, compacted.
+    pub session_state: String,
+    /// Refused records.
+    pub dead_letters: String,
+    /// Partitions of each new topic but `models`.
+    pub partitions: i32,
+}
+
+impl Default for Topics {
+    fn default() -> Self {
+        Self {
+            events: "ductus.events.v1".to_owned(),
+            decisions: "ductus.decisions.v1".to_owned(),
+            audit: "ductus.audit.v1".to_owned(),
+            references: "ductus.references.v1".to_owned(),
+            models: "ductus.models.v1".to_owned(),
+            session_state: "ductus.session-state.v1".to_owned(),
+            dead_letters: "ductus.events.v1-dlq".to_owned(),
+            partitions: 8,
+        }
+    }
+}
+
+/// How a topic is created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Physical name.
+    pub name: String,
+    /// Partitions.
+    pub partitions: i32,
+    /// Topic properties.
+    pub properties: Vec<(&'static str, &'static str)>,
+}
+
+const DAYS_7: (&str, &str) = ("retention.ms", "604800000");
+const DAYS_30: (&str, &str) = ("retention.ms", "2592000000");
+const DAYS_365: (&str, &str) = ("retention.ms", "31536000000");
+const DELETE: (&str, &str) = ("cleanup.policy", "delete");
+const COMPACT: (&str, &str) = ("cleanup.policy", "compact");
+
+impl Topics {
+    /// Every topic with what it is created with.
+    pub fn specs(&self) -> Vec<TopicSpec> {
+        let spec = |name: &str, partitions, properties: &[(&'static str, &'static str)]| TopicSpec {
+            name: name.to_owned(),
+            partitions,
+            properties: properties.to_vec(),
+        };
+        let many = self.partitions;
+        vec![
+            spec(&self.events, many, &[DELETE, DAYS_7, ("max.message.bytes", "1048588")]),
+            spec(&self.decisions, many, &[DELETE, DAYS_30]),
+            spec(&self.audit, many, &[DELETE, DAYS_365]),
+            spec(&self.references, many, &[COMPACT]),
+            spec(&self.session_state, many, &[COMPACT]),
+            spec(&self.models, 1, &[COMPACT]),
+            spec(&self.dead_letters, many, &[DELETE, DAYS_30]),
+        ]
+    }
+}
+
+/// What [`ensure_topics`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ensured {
+    /// Created now.
+    pub created: Vec<String>,
+    /// Were there.
+    pub existing: Vec<String>,
+    /// Still missing, because this cluster has nobody who creates topics (librdkafka's mock cluster: make them with
+    /// `MockCluster::create_topic`), or none that answers within the bound.
+    pub not_created: Vec<String>,
+}
+
+/// Creates the topics that are missing.
+///
+/// # Errors
+///
+/// [`StreamError::Kafka`] when the broker cannot be reached, [`StreamError::Topics`] naming what it refused and why.
+pub fn ensure_topics(
+    settings: &KafkaSettings,
+    specs: &[TopicSpec],
+    replication: i32,
+    timeout: Duration,
+) -> Result<Ensured, StreamError> {
+    let admin: AdminClient<Quiet> = create(&settings.admin(), Quiet, "making an admin client")?;
+    let present = partition_counts(admin.inner(), timeout)?;
+    let (existing, missing): (Vec<_>, Vec<_>) = specs.iter().partition(|spec| present.contains_key(&spec.name));
+    let mut ensured = Ensured {
+        existing: existing.iter().map(|spec| spec.name.clone()).collect(),
+        ..Ensured::default()
+    };
+    if missing.is_empty() {
+        return Ok(ensured);
+    }
+    let new: Vec<NewTopic<'_>> = missing
+        .iter()
+        .map(|spec| {
+            let topic = NewTopic::new(&spec.name, spec.partitions, TopicReplication::Fixed(replication));
+            spec.properties
+                .iter()
+                .fold(topic, |topic, (name, value)| topic.set(name, value))
+        })
+        .collect();
+    let options = AdminOptions::new()
+        .request_timeout(Some(timeout))
+        .operation_timeout(Some(timeout));
+    let results = match futures::executor::block_on(admin.create_topics(&new, &options)) {
+        Ok(results) => results,
+        // The mock cluster has no controller, so that waiting for one runs out; the brokers did answer a moment ago.
+        Err(KafkaError::AdminOp(RDKafkaErrorCode::UnsupportedFeature | RDKafkaErrorCode::OperationTimedOut)) => {
+            ensured.not_created = missing.iter().map(|spec| spec.name.clone()).collect();
+            return Ok(ensured);
+        }
+        Err(error) => return Err(kafka("creating topics")(error)),
+    };
+    let mut refused = Vec::new();
+    for result in results {
+        match result {
+            Ok(name) => ensured.created.push(name),
+            // Somebody else was faster.
+            Err((name, RDKafkaErrorCode::TopicAlreadyExists)) => ensured.existing.push(name),
+            Err((name, RDKafkaErrorCode::UnsupportedFeature)) => ensured.not_created.push(name),
+            Err((name, code)) => refused.push(format!("topic {name} cannot be created: {code}")),
+        }
+    }
+    if refused.is_empty() {
+        Ok(ensured)
+    } else {
+        Err(StreamError::Topics(refused.join("; ")))
+    }
+}
+
+/// Checks that the topics that scoring needs exist and fit together. Gives the number of partitions of events.
+///
+/// # Errors
+///
+/// [`StreamError::Kafka`] when the broker cannot be reached, [`StreamError::Topics`] with everything that is wrong.
+pub fn check_topics(settings: &KafkaSettings, topics: &Topics, timeout: Duration) -> Result<usize, StreamError> {
+    let client: BaseConsumer<Quiet> = create(&settings.admin(), Quiet, "making a client")?;
+    let present = partition_counts(client.client(), timeout)?;
+    let mut problems = Vec::new();
+    for spec in topics.specs() {
+        // Nothing is written there yet.
+        if spec.name != topics.session_state && !present.contains_key(&spec.name) {
+            problems.push(format!("topic {} does not exist", spec.name));
+        }
+    }
+    let count = |name: &str| present.get(name).copied();
+    let (events, references) = (count(&topics.events), count(&topics.references));
+    if let (Some(events), Some(references)) = (events, references)
+        && events != references
+    {
+        problems.push(format!(
+            "topic {} has {events} partitions and {} has {references}, but they must have equally many",
+            topics.events, topics.references
+        ));
+    }
+    if problems.is_empty() {
+        return Ok(events.unwrap_or_default());
+    }
+    problems.push("create the topics as infra/topics.txt says".to_owned());
+    Err(StreamError::Topics(problems.join("; ")))
+}
+
+fn partition_counts<C: rdkafka::ClientContext>(
+    client: &rdkafka::client::Client<C>,
+    timeout: Duration,
+) -> Result<BTreeMap<String, usize>, StreamError> {
+    let metadata = client
+        .fetch_metadata(None, timeout)
+        .map_err(kafka("asking which topics there are"))?;
+    Ok(metadata
+        .topics()
+        .iter()
+        .filter(|topic| topic.error().is_none())
+        .map(|topic| (topic.name().to_owned(), topic.partitions().len()))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_that_of_the_infrastructure() {
+        let file = include_str!("../../../infra/topics.txt");
+        let mut written: Vec<String> = file
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.trim().is_empty())
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        let mut ours: Vec<String> = Topics::default()
+            .specs()
+            .into_iter()
+            .map(|spec| {
+                let properties = spec.properties.iter().map(|(name, value)| format!(" {name}={value}"));
+                format!("{} {}{}", spec.name, spec.partitions, properties.collect::<String>())
+            })
+            .collect();
+        written.sort();
+        ours.sort();
+        assert_eq!(ours, written);
+    }
+}
