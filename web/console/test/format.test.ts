@@ -44,11 +44,11 @@ describe("a reason", () => {
   test("in the usual form is taken apart", () => {
     expect(view("letter→letter flight +38 ms against the usual, z 3.4", 38, 3.4)).toMatchObject({
       label: "letter→letter flight",
-      amount: "+38 ms",
+      amount: "+38\u00a0ms",
     });
     expect(view("space dwell -4 ms against your usual, z -2.1", -4.2, -2.1)).toMatchObject({
       label: "space dwell",
-      amount: "−4.2 ms",
+      amount: "−4.2\u00a0ms",
     });
   });
 

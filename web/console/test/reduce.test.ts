@@ -25,12 +25,13 @@ describe("connection", () => {
     const live = reduce(EMPTY, { type: "connected" });
     expect(EMPTY.connection.status).toBe("connecting");
     expect(live.connection.status).toBe("live");
-    expect(reduce(live, { type: "lost", retry_ms: 2000 }).connection).toEqual({ status: "disconnected", retry_ms: 2000 });
+    expect(reduce(live, { type: "lost", attempt: 1, retry_ms: 500 }).connection.status).toBe("connecting");
+    expect(reduce(live, { type: "lost", attempt: 2, retry_ms: 2000 }).connection).toEqual({ status: "disconnected", retry_ms: 2000 });
   });
 
   test("what was known stays while the line is away", () => {
     const state = add(snapshot(EMPTY), { seconds: 10 });
-    expect(reduce(state, { type: "lost", retry_ms: 1 }).sessions).toBe(state.sessions);
+    expect(reduce(state, { type: "lost", attempt: 2, retry_ms: 1 }).sessions).toBe(state.sessions);
   });
 });
 

@@ -24,6 +24,7 @@ const NAMED: Readonly<Record<string, KeyClass>> = {
   Hyper: "modifier",
   Super: "modifier",
   Symbol: "modifier",
+  ContextMenu: "modifier",
   ArrowLeft: "navigation",
   ArrowRight: "navigation",
   ArrowUp: "navigation",
@@ -33,6 +34,8 @@ const NAMED: Readonly<Record<string, KeyClass>> = {
   PageUp: "navigation",
   PageDown: "navigation",
   Tab: "navigation",
+  Insert: "navigation",
+  Delete: "navigation",
 };
 
 /** Positions under the left hand on a typewriter-like board, whatever the layout prints on them. */
@@ -56,6 +59,6 @@ function classOfKey(key: string): KeyClass {
   if (/^\s$/u.test(key)) return "space";
   if (/^\p{L}$/u.test(key)) return "letter";
   if (/^\p{N}$/u.test(key)) return "digit";
-  if (/^[\p{P}\p{S}]$/u.test(key)) return "punctuation";
-  return "other";
+  // What is left is punctuation, as in the importers of the pipeline: models learned from the same classes.
+  return /^\p{Cc}$/u.test(key) ? "other" : "punctuation";
 }

@@ -9,16 +9,24 @@ import { isDecision, type Decision } from "./wire.ts";
 
 export interface StreamListener {
   onOpen(): void;
-  /** The connection is gone; the next try is in `wait_ms`. */
-  onLost(wait_ms: number): void;
+  /** The connection is gone; the next try, the `attempt`th in a row, is in `wait_ms`. */
+  onLost(attempt: number, wait_ms: number): void;
+  /** The page read too slowly, and the server left decisions out. */
+  onMissed(): void;
   onDecision(decision: Decision): void;
 }
 
-const RETRY_MIN_MS = 1_000;
+const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 15_000;
 
-/** Connects, and returns the function that disconnects for good. */
-export function followDecisions(listener: StreamListener): () => void {
+export interface DecisionStream {
+  /** Connects anew, for when a connection seems open and nothing can come through it any more. */
+  restart(): void;
+  /** Disconnects for good. */
+  close(): void;
+}
+
+export function followDecisions(listener: StreamListener): DecisionStream {
   let source: EventSource | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let failures = 0;
@@ -35,19 +43,28 @@ export function followDecisions(listener: StreamListener): () => void {
       opened.close();
       const wait_ms = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** failures);
       failures += 1;
-      listener.onLost(wait_ms);
+      listener.onLost(failures, wait_ms);
       timer = setTimeout(connect, wait_ms);
     };
+    opened.addEventListener("missed", () => { listener.onMissed(); });
     opened.addEventListener("decision", (event: MessageEvent<string>) => {
       const decision = parse(event.data);
       if (decision !== undefined) listener.onDecision(decision);
     });
   };
 
-  connect();
-  return () => {
+  const close = (): void => {
     clearTimeout(timer);
     source?.close();
+  };
+
+  connect();
+  return {
+    close,
+    restart() {
+      close();
+      connect();
+    },
   };
 }
 

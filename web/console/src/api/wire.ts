@@ -71,8 +71,9 @@ export interface Stats {
   windows: number;
   decisions: number;
   rejected: number;
-  late: number;
-  duplicates: number;
+  /** Null where scoring runs in another process. */
+  late: number | null;
+  duplicates: number | null;
   uptime_ms: number;
 }
 

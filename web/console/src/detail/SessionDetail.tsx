@@ -4,13 +4,14 @@ import { Button } from "@mantine/core";
 import { useState } from "react";
 import { RiskChart } from "../chart/RiskChart.tsx";
 import { originOf, toSeconds } from "../chart/series.ts";
-import { actionMeaning, actionWord, formatRisk, toneOf, type Thresholds } from "../format/risk.ts";
+import { actionMeaning, actionWord, toneOf, type Thresholds } from "../format/risk.ts";
 import { formatClock, formatElapsed } from "../format/time.ts";
 import type { SessionView } from "../live/state.ts";
 import { verdictOf } from "../live/verdict.ts";
 import { chartLabel } from "../sessions/chart-label.ts";
 import { ReasonList } from "../sessions/ReasonList.tsx";
 import { RiskBadge } from "../shell/RiskBadge.tsx";
+import { RiskNumber } from "../shell/RiskNumber.tsx";
 import { DecisionFacts } from "./DecisionFacts.tsx";
 import { DecisionTable } from "./DecisionTable.tsx";
 import classes from "./SessionDetail.module.css";
@@ -30,9 +31,7 @@ export function SessionDetail({ session, thresholds }: { session: SessionView; t
   return (
     <>
       <div className={classes.verdict}>
-        <span className={`${classes.risk ?? ""} number`} data-tone={tone}>
-          {tone === "learning" ? "–" : formatRisk(decision.risk)}
-        </span>
+        <RiskNumber decision={decision} size="page" />
         <div className={classes.words}>
           <RiskBadge tone={tone} word={actionWord(decision)} large />
           <span>{actionMeaning(decision)}</span>

@@ -15,7 +15,7 @@ export function viewReason(reason: Reason): ReasonView {
   const parts = /^(.+?) [+\-−]\d[\d.]* \S+ against (?:the|your) usual, z [+\-−]?\d/u.exec(reason.text);
   const label = parts?.[1];
   if (label === undefined) return { measure: reason.measure, label: reason.text, amount: null, z: reason.z };
-  return { measure: reason.measure, label, amount: `${signed(reason.delta, digitsOf(reason.delta))} ${reason.unit}`, z: reason.z };
+  return { measure: reason.measure, label, amount: `${signed(reason.delta, digitsOf(reason.delta))}\u00a0${reason.unit}`, z: reason.z };
 }
 
 function digitsOf(delta: number): number {

@@ -20,7 +20,11 @@ export function reduce(state: LiveState, action: LiveAction): LiveState {
     case "connected":
       return { ...state, connection: { status: "live" } };
     case "lost":
-      return { ...state, connection: { status: "disconnected", retry_ms: action.retry_ms } };
+      // Servers end streams on purpose, too (the demo, when it begins anew): one loss is no reason for alarm.
+      return {
+        ...state,
+        connection: action.attempt === 1 ? { status: "connecting" } : { status: "disconnected", retry_ms: action.retry_ms },
+      };
     case "stats":
       return { ...state, stats: action.stats, statsBefore: state.stats };
     case "snapshot":

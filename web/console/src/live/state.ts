@@ -64,7 +64,7 @@ export const EMPTY: LiveState = {
 
 export type LiveAction =
   | { type: "connected" }
-  | { type: "lost"; retry_ms: number }
+  | { type: "lost"; attempt: number; retry_ms: number }
   /** The server's own view, after each connect: replaces what was known. */
   | { type: "snapshot"; scenario: Scenario | null; summaries: SessionSummary[]; histories: Decision[][] }
   | { type: "decisions"; decisions: Decision[] }

@@ -4,8 +4,8 @@
  * Invariant: what arrives between connect and snapshot is not lost; it is added after the snapshot, once, by id.
  */
 
-import { useEffect, useReducer } from "react";
-import { followDecisions } from "../api/decision-stream.ts";
+import { useEffect, useReducer, type Dispatch } from "react";
+import { followDecisions, type DecisionStream } from "../api/decision-stream.ts";
 import { fetchStats } from "../api/server.ts";
 import type { Decision } from "../api/wire.ts";
 import { loadSnapshot } from "./load-snapshot.ts";
@@ -15,17 +15,25 @@ import { EMPTY, type LiveAction, type LiveState } from "./state.ts";
 /** Decisions are drawn this often, however fast they come. */
 const DRAW_INTERVAL_MS = 200;
 const STATS_INTERVAL_MS = 2_000;
+/** So many readings in a row without an answer, and the line is away, whatever the stream's connection believes. */
+const STATS_FAILURES_MAX = 3;
 /** Held back while the snapshot loads; beyond it the oldest go, which the snapshot holds anyway. */
 const WAITING_MAX = 2_000;
 
 export function useLine(): LiveState {
   const [state, dispatch] = useReducer(reduce, EMPTY);
-  useEffect(() => follow(dispatch), []);
-  useEffect(() => pollStats(dispatch), []);
+  useEffect(() => {
+    const stream = follow(dispatch);
+    const stopPolling = pollStats(dispatch, stream.restart);
+    return () => {
+      stopPolling();
+      stream.close();
+    };
+  }, []);
   return state;
 }
 
-function follow(dispatch: (action: LiveAction) => void): () => void {
+function follow(dispatch: Dispatch<LiveAction>): DecisionStream {
   let waiting: Decision[] = [];
   let loading = 0;
 
@@ -47,37 +55,50 @@ function follow(dispatch: (action: LiveAction) => void): () => void {
     }
   };
 
-  const disconnect = followDecisions({
+  const stream = followDecisions({
     onOpen() {
       dispatch({ type: "connected" });
       void load();
     },
-    onLost(retry_ms) {
-      dispatch({ type: "lost", retry_ms });
+    onLost(attempt, retry_ms) {
+      dispatch({ type: "lost", attempt, retry_ms });
+    },
+    onMissed() {
+      void load();
     },
     onDecision(decision) {
       waiting = [...waiting.slice(1 - WAITING_MAX), decision];
     },
   });
 
-  return () => {
-    clearInterval(draw);
-    disconnect();
+  return {
+    restart: stream.restart,
+    close() {
+      clearInterval(draw);
+      stream.close();
+    },
   };
 }
 
-function pollStats(dispatch: (action: LiveAction) => void): () => void {
-  const poll = (): void => {
+/** Reads the totals; a line that answers again after it did not gets a new stream. */
+function pollStats(dispatch: Dispatch<LiveAction>, restart: () => void): () => void {
+  let failures = 0;
+
+  const poll = async (): Promise<void> => {
     if (document.visibilityState === "hidden") return;
-    fetchStats().then(
-      (stats) => {
-        if (stats !== undefined) dispatch({ type: "stats", stats });
-      },
-      () => undefined, // The stream says that the line is away; numbers just stand still.
-    );
+    try {
+      const stats = await fetchStats();
+      if (failures >= STATS_FAILURES_MAX) restart();
+      failures = 0;
+      if (stats !== undefined) dispatch({ type: "stats", stats });
+    } catch {
+      failures += 1;
+      if (failures === STATS_FAILURES_MAX) dispatch({ type: "lost", attempt: failures, retry_ms: STATS_INTERVAL_MS });
+    }
   };
-  poll();
-  const timer = setInterval(poll, STATS_INTERVAL_MS);
+
+  void poll();
+  const timer = setInterval(() => void poll(), STATS_INTERVAL_MS);
   return () => {
     clearInterval(timer);
   };

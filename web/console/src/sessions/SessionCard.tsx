@@ -3,10 +3,11 @@
 import { IconKeyboard, IconMouse } from "@tabler/icons-react";
 import { RiskChart } from "../chart/RiskChart.tsx";
 import { formatScore, formatShare } from "../format/number.ts";
-import { actionMeaning, actionWord, formatRisk, learningProgress, toneOf, type Thresholds } from "../format/risk.ts";
+import { actionMeaning, actionWord, learningProgress, toneOf, type Thresholds } from "../format/risk.ts";
 import type { SessionView } from "../live/state.ts";
 import { verdictOf } from "../live/verdict.ts";
 import { RiskBadge } from "../shell/RiskBadge.tsx";
+import { RiskNumber } from "../shell/RiskNumber.tsx";
 import { chartLabel } from "./chart-label.ts";
 import { ReasonList } from "./ReasonList.tsx";
 import classes from "./SessionCard.module.css";
@@ -44,9 +45,7 @@ export function SessionCard({ session, thresholds, onOpen }: SessionCardProps) {
       </header>
 
       <div className={classes.verdict}>
-        <span className={`${classes.risk ?? ""} number`} data-tone={tone}>
-          {verdict === undefined || tone === "learning" ? "–" : formatRisk(verdict.risk)}
-        </span>
+        <RiskNumber decision={verdict} size="card" />
         <span className={classes.words}>
           <RiskBadge tone={tone} word={verdict === undefined ? "Waiting" : actionWord(verdict)} />
           <span className={classes.meaning}>{verdict === undefined ? "No window is full yet" : actionMeaning(verdict)}</span>

@@ -1,6 +1,7 @@
 /** Counters of the whole line, and whether the page hears it. */
 
 import { Tooltip } from "@mantine/core";
+import type { Stats } from "../api/wire.ts";
 import { formatCount, formatRate, perSecond } from "../format/number.ts";
 import type { Connection, LiveState } from "../live/state.ts";
 import classes from "./LineStatus.module.css";
@@ -21,7 +22,7 @@ export function LineStatus({ line }: { line: LiveState }) {
             name="rejected"
             count={stats.rejected}
             alert={stats.rejected > 0}
-            hint={`Refused with a reason, kept out of the stream. Late: ${stats.late}, duplicates: ${stats.duplicates}`}
+            hint={`Events refused with a reason and kept out of the stream${sideCounts(stats)}`}
           />
         </dl>
       )}
@@ -32,6 +33,10 @@ export function LineStatus({ line }: { line: LiveState }) {
     if (stats === null || statsBefore === null) return null;
     return formatRate(perSecond(statsBefore[field], stats[field], stats.uptime_ms - statsBefore.uptime_ms));
   }
+}
+
+function sideCounts({ late, duplicates }: Stats): string {
+  return late === null || duplicates === null ? "" : `. Late: ${formatCount(late)}, duplicates: ${formatCount(duplicates)}`;
 }
 
 function Connected({ connection }: { connection: Connection }) {

@@ -2,12 +2,13 @@
 
 import { Button } from "@mantine/core";
 import { RiskChart } from "../chart/RiskChart.tsx";
-import { actionMeaning, actionWord, formatRisk, toneOf, type Thresholds } from "../format/risk.ts";
+import { actionMeaning, actionWord, toneOf, type Thresholds } from "../format/risk.ts";
 import type { SessionView } from "../live/state.ts";
 import { verdictOf } from "../live/verdict.ts";
 import { chartLabel } from "../sessions/chart-label.ts";
 import { ReasonList } from "../sessions/ReasonList.tsx";
 import { RiskBadge } from "../shell/RiskBadge.tsx";
+import { RiskNumber } from "../shell/RiskNumber.tsx";
 import type { Visit } from "./visit.ts";
 import classes from "./VisitRisk.module.css";
 
@@ -27,9 +28,7 @@ export function VisitRisk({ visit, session, thresholds, onOpen }: VisitRiskProps
   return (
     <section className={classes.panel} aria-label="Your risk" data-ductus-ignore>
       <div className={classes.top}>
-        <span className={`${classes.risk ?? ""} number`} data-tone={tone}>
-          {latest === undefined || tone === "learning" ? "–" : formatRisk(latest.risk)}
-        </span>
+        <RiskNumber decision={latest} size="page" />
         <div className={classes.words} aria-live="polite">
           <RiskBadge tone={tone} word={latest === undefined ? "Waiting" : actionWord(latest)} large />
           <span className={classes.meaning}>

@@ -4,6 +4,7 @@ import { seriousFindings } from "./axe.ts";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { launchChromium } from "../../../test-support/chromium.ts";
+import { contract } from "../../../test-support/contract.ts";
 import { startMock, type Mock } from "./mock.ts";
 
 let browser: Browser;
@@ -49,7 +50,7 @@ describe("sessions", () => {
     await card.getByText("Terminate").waitFor();
     const text = await card.innerText();
     expect(text).toMatch(/claims to be aalto-100118/);
-    expect(text).toMatch(/9\d\n/);
+    expect(text).toMatch(/risk\n9\d\n/);
     expect(text).toMatch(/z [+−]\d/);
     expect(await card.getByRole("img", { name: /Risk over time of Typist A: 9\d .* hands change at/ }).count()).toBe(1);
     expect(await page.getByRole("article").count()).toBe(8);
@@ -129,6 +130,14 @@ describe("the page", () => {
     await page.getByText("Live", { exact: true }).waitFor();
     expect(await page.getByText("No connection to the line").count()).toBe(0);
   });
+});
+
+test("the mock speaks as the contract does", async () => {
+  const holds = await contract("decision");
+  context = await browser.newContext();
+  const decisions = (await (await fetch(`${mock.url}v1/sessions/shift-0412/decisions`)).json()) as unknown[];
+  expect(decisions.length).toBeGreaterThan(20);
+  expect(decisions.flatMap(holds)).toEqual([]);
 });
 
 test("a visitor enrols, works, hands over, and no text leaves the page", async () => {

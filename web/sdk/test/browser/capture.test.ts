@@ -3,6 +3,7 @@
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { launchChromium } from "../../../test-support/chromium.ts";
+import { contract } from "../../../test-support/contract.ts";
 import type { Handle } from "../../src/index.ts";
 import { startCollector, type Collector } from "./collector.ts";
 
@@ -171,6 +172,7 @@ test("a batch has the shape and the clock of the contract", async () => {
   await page.evaluate(() => window.handle.stop());
 
   const batches = collector.batches();
+  expect(batches.flatMap(await contract("event-batch"))).toEqual([]);
   expect(Object.keys(batches[0] ?? {}).sort()).toEqual([
     "clock", "consent", "detail", "device", "events", "purpose", "seq", "session", "subject", "tenant", "v",
   ]);
