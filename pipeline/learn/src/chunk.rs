@@ -10,7 +10,7 @@
 //! ```
 
 use crate::lstm::LayerTape;
-use crate::matmul::{Into, Matrix, multiply};
+use crate::matmul::{Matrix, Store, multiply};
 use crate::network::{Network, NetworkConfig};
 use crate::packed::Packed;
 
@@ -198,7 +198,7 @@ impl Chunk {
             Matrix::new(&self.pooled, sequences, width),
             linear,
             &mut self.embeddings,
-            Into::Add,
+            Store::Add,
         );
         self.norms.clear();
         for embedding in self.embeddings.chunks_exact_mut(dims) {
@@ -229,7 +229,7 @@ impl Chunk {
             pooled.transposed(),
             d_projected,
             &mut self.gradient[config.linear()],
-            Into::Overwrite,
+            Store::Overwrite,
         );
         let d_bias = &mut self.gradient[config.linear_bias()];
         d_bias.fill(0.0);
@@ -238,7 +238,7 @@ impl Chunk {
         }
         let linear = Matrix::new(&network.parameters()[config.linear()], width, dims);
         self.d_pooled.resize(sequences * width, 0.0);
-        multiply(d_projected, linear.transposed(), &mut self.d_pooled, Into::Overwrite);
+        multiply(d_projected, linear.transposed(), &mut self.d_pooled, Store::Overwrite);
     }
 }
 

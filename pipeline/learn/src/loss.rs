@@ -5,7 +5,7 @@
 //! the embeddings. Summation runs in index order and in f64.
 
 use crate::error::LearnError;
-use crate::matmul::{Into, Matrix, multiply};
+use crate::matmul::{Matrix, Store, multiply};
 
 /// What "alike" and "different" mean to the trainer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,7 +53,7 @@ impl Loss {
         let dims = embeddings.len().checked_div(count).unwrap_or(0);
         let vectors = Matrix::new(embeddings, count, dims);
         let mut cosines = vec![0.0; count * count];
-        multiply(vectors, vectors.transposed(), &mut cosines, Into::Overwrite);
+        multiply(vectors, vectors.transposed(), &mut cosines, Store::Overwrite);
         let mut d_cosines = vec![0.0; count * count];
         let loss = match *self {
             Self::Contrastive { margin } => contrastive(margin, &cosines, people, &mut d_cosines),
@@ -65,8 +65,8 @@ impl Loss {
         // A cosine depends on both of its vectors: d e_i = Σ_j (d s_ij + d s_ji) e_j.
         let gradient = Matrix::new(&d_cosines, count, count);
         d_embeddings.resize(embeddings.len(), 0.0);
-        multiply(gradient, vectors, d_embeddings, Into::Overwrite);
-        multiply(gradient.transposed(), vectors, d_embeddings, Into::Add);
+        multiply(gradient, vectors, d_embeddings, Store::Overwrite);
+        multiply(gradient.transposed(), vectors, d_embeddings, Store::Add);
         loss
     }
 }

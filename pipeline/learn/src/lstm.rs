@@ -8,7 +8,7 @@
 //! zero; the backward pass consumes the tape (gate values become gate gradients in place).
 
 use crate::cell;
-use crate::matmul::{Into, Matrix, multiply, widest};
+use crate::matmul::{Matrix, Store, multiply, widest};
 use crate::packed::Packed;
 
 /// The size of a layer.
@@ -94,7 +94,7 @@ impl LayerTape {
             }
             let inputs = Matrix::new(&self.joint[rows.start * joint..rows.end * joint], running, joint);
             let sums = &mut self.gates[rows.start * gates..rows.end * gates];
-            multiply(inputs, weights, sums, Into::Overwrite);
+            multiply(inputs, weights, sums, Store::Overwrite);
             let (before, cells) = cell_rows(&mut self.cells, packed, step, hidden);
             let outputs = &mut self.outputs[rows.start * hidden..rows.end * hidden];
             widest(cell::Forward {
@@ -140,7 +140,7 @@ impl LayerTape {
             if step + 1 < packed.steps() {
                 let next = packed.step(step + 1);
                 let d_sums = Matrix::new(&self.gates[next.start * gates..next.end * gates], next.len(), gates);
-                multiply(d_sums, recurrent, &mut d_outputs[..next.len() * hidden], Into::Add);
+                multiply(d_sums, recurrent, &mut d_outputs[..next.len() * hidden], Store::Add);
             }
             let (before, cells) = cell_rows(&mut self.cells, packed, step, hidden);
             widest(cell::Backward {
@@ -155,11 +155,11 @@ impl LayerTape {
         }
         let d_sums = Matrix::new(&self.gates, packed.rows(), gates);
         let joint = Matrix::new(&self.joint, packed.rows(), shape.joint());
-        multiply(joint.transposed(), d_sums, d_weights, Into::Overwrite);
+        multiply(joint.transposed(), d_sums, d_weights, Store::Overwrite);
         if want_inputs {
             self.d_inputs.resize(packed.rows() * shape.inputs, 0.0);
             let weights_input = Matrix::new(weights_input, shape.inputs, gates);
-            multiply(d_sums, weights_input.transposed(), &mut self.d_inputs, Into::Overwrite);
+            multiply(d_sums, weights_input.transposed(), &mut self.d_inputs, Store::Overwrite);
         }
     }
 

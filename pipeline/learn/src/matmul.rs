@@ -12,7 +12,7 @@
 
 /// What a product does with the values that are already there.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Into {
+pub(crate) enum Store {
     /// Replace them.
     Overwrite,
     /// Add to them.
@@ -60,7 +60,7 @@ impl<'a> Matrix<'a> {
 }
 
 /// Computes `left × right` into `product`, row-major. Panics when the shapes do not fit each other.
-pub(crate) fn multiply(left: Matrix<'_>, right: Matrix<'_>, product: &mut [f32], into: Into) {
+pub(crate) fn multiply(left: Matrix<'_>, right: Matrix<'_>, product: &mut [f32], store: Store) {
     assert_eq!(left.columns, right.rows, "inner dimensions agree");
     assert_eq!(
         Some(product.len()),
@@ -70,7 +70,7 @@ pub(crate) fn multiply(left: Matrix<'_>, right: Matrix<'_>, product: &mut [f32],
     if product.is_empty() {
         return;
     }
-    let add = into == Into::Add;
+    let add = store == Store::Add;
     // SAFETY: each of the three pointers comes from a slice whose length equals rows × columns (asserted above and in
     // `Matrix::new`), the strides address each of those elements exactly once, and `product` is borrowed mutably, so
     // it overlaps neither operand.
@@ -160,14 +160,14 @@ mod tests {
                 Matrix::new(&left, m, k),
                 Matrix::new(&right, k, n),
                 &mut product,
-                Into::Overwrite,
+                Store::Overwrite,
             );
             assert_eq!(product, expected, "{m}x{k}x{n}");
             multiply(
                 Matrix::new(&left, m, k),
                 Matrix::new(&right, k, n),
                 &mut product,
-                Into::Add,
+                Store::Add,
             );
             assert_eq!(
                 product,
@@ -177,7 +177,7 @@ mod tests {
 
             let mut swapped = vec![0.0; m * n];
             let (left, right) = (Matrix::new(&left, m, k), Matrix::new(&right, k, n));
-            multiply(right.transposed(), left.transposed(), &mut swapped, Into::Overwrite);
+            multiply(right.transposed(), left.transposed(), &mut swapped, Store::Overwrite);
             for row in 0..m {
                 for column in 0..n {
                     assert_eq!(swapped[column * m + row], expected[row * n + column]);
@@ -199,7 +199,7 @@ mod tests {
             Matrix::new(&[0.0; 6], 2, 3),
             Matrix::new(&[0.0; 6], 2, 3),
             &mut [0.0; 6],
-            Into::Overwrite,
+            Store::Overwrite,
         );
     }
 }
