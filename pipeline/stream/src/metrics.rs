@@ -36,6 +36,7 @@ pub struct StreamMetrics {
     watermark_lag: GaugeVec,
     in_flight: IntGaugeVec,
     model_info: IntGaugeVec,
+    models_refused: IntCounter,
     restarts: IntCounter,
     references: IntCounterVec,
 }
@@ -48,7 +49,7 @@ impl StreamMetrics {
     /// [`prometheus::Error`] when the registry has one of them already.
     pub fn register(registry: &Registry) -> Result<Self, Error> {
         let metrics = Self::new()?;
-        let all: [Box<dyn prometheus::core::Collector>; 18] = [
+        let all: [Box<dyn prometheus::core::Collector>; 19] = [
             Box::new(metrics.events.clone()),
             Box::new(metrics.batches.clone()),
             Box::new(metrics.batches_rejected.clone()),
@@ -65,6 +66,7 @@ impl StreamMetrics {
             Box::new(metrics.watermark_lag.clone()),
             Box::new(metrics.in_flight.clone()),
             Box::new(metrics.model_info.clone()),
+            Box::new(metrics.models_refused.clone()),
             Box::new(metrics.restarts.clone()),
             Box::new(metrics.references.clone()),
         ];
@@ -142,6 +144,10 @@ impl StreamMetrics {
                 "ductus_stream_model_info",
                 "The live model of each modality: always 1.",
                 &["modality", "version", "sha256"],
+            )?,
+            models_refused: IntCounter::new(
+                "ductus_stream_models_refused_total",
+                "Announced models that were refused.",
             )?,
             restarts: IntCounter::new(
                 "ductus_stream_shard_restarts_total",
@@ -275,6 +281,10 @@ impl StreamMetrics {
         self.model_info
             .with_label_values(&[modality.name(), &model.version, &model.sha256])
             .set(1);
+    }
+
+    pub(crate) fn model_refused(&self) {
+        self.models_refused.inc();
     }
 
     pub(crate) fn restarted(&self) {

@@ -136,7 +136,10 @@ impl Models {
     fn announced(&self, value: &[u8]) {
         match self.try_announced(value) {
             Ok(()) => {}
-            Err(error) => tracing::error!(%error, "announced model is refused, the one before keeps running"),
+            Err(error) => {
+                tracing::error!(%error, "announced model is refused, the one before keeps running");
+                self.metrics.model_refused();
+            }
         }
     }
 
@@ -150,22 +153,37 @@ impl Models {
         if !inside || announcement.path.is_empty() {
             return Err(Refusal::Path(announcement.path));
         }
-        let modality = announcement.modality;
-        same(
-            "layout_hash of the announcement",
-            layout_hash(modality),
-            announcement.layout_hash,
-        )?;
-        self.load(modality, &self.folder.join(relative), Some(&announcement.model))
+        let (modality, expected) = (announcement.modality, layout_hash(announcement.modality));
+        same("layout_hash of the announcement", &expected, &announcement.layout_hash)?;
+        let folder = self.folder.join(relative);
+        match self.slot(modality) {
+            None => self.load(modality, &folder, Some(&announcement.model)),
+            Some(slot) if slot.current().model.sha256() == announcement.model.sha256 => Ok(()),
+            Some(slot) => {
+                self.check(modality, &Manifest::load(&folder)?)?;
+                let turn = slot.swap_announced(&self.folder, &announcement)?;
+                self.went_live(modality, &turn.model.manifest().model_ref());
+                Ok(())
+            }
+        }
     }
 
-    /// Loads the model in `folder` and makes it live; it must be `announced` where one was.
+    /// Loads a modality's first model from `folder`; it must be `announced` where one was.
     fn load(&self, modality: Modality, folder: &Path, announced: Option<&ModelRef>) -> Result<(), Refusal> {
-        let manifest = Manifest::load(folder)?;
-        let model = manifest.model_ref();
+        self.check(modality, &Manifest::load(folder)?)?;
+        let slot = ModelSlot::load(folder, Contract::of(modality))?;
+        let model = slot.current().model.manifest().model_ref();
         if let Some(announced) = announced {
-            same("sha256 in the manifest", announced.sha256.clone(), model.sha256.clone())?;
+            same("sha256 in the manifest", &announced.sha256, &model.sha256)?;
         }
+        // Only the starting thread and then only the watcher come here, each when the slot is empty.
+        let _ = self.slots[modality.index()].set(slot);
+        self.went_live(modality, &model);
+        Ok(())
+    }
+
+    /// Whether the model fits how this deployment cuts windows and names keys.
+    fn check(&self, modality: Modality, manifest: &Manifest) -> Result<(), Refusal> {
         let steps = self.line.window(modality).steps;
         if manifest.steps_max < steps {
             return Err(Refusal::Differs {
@@ -174,25 +192,22 @@ impl Models {
                 found: manifest.steps_max.to_string(),
             });
         }
-        match self.slot(modality) {
-            Some(slot) if slot.current().model.sha256() == model.sha256 => return Ok(()),
-            Some(slot) => {
-                slot.swap(folder)?;
-            }
-            None => {
-                let slot = ModelSlot::load(folder, Contract::of(modality))?;
-                // Only the starting thread and then only the watcher come here.
-                let _ = self.slots[modality.index()].set(slot);
-            }
+        if modality == Modality::Keystroke {
+            let detail = |detail| format!("{detail:?}").to_lowercase();
+            let (expected, found) = (detail(self.line.parse.detail), detail(manifest.detail));
+            same("key detail in the manifest", &expected, &found)?;
         }
-        self.metrics.model_live(modality, &model);
+        Ok(())
+    }
+
+    fn went_live(&self, modality: Modality, model: &ModelRef) {
+        self.metrics.model_live(modality, model);
         tracing::info!(
             modality = modality.name(),
             version = model.version,
             sha256 = model.sha256,
             "model is live"
         );
-        Ok(())
     }
 }
 
@@ -215,10 +230,14 @@ fn modality_of(kept: Kept<'_>) -> Option<Modality> {
     modality
 }
 
-fn same(what: &'static str, expected: String, found: String) -> Result<(), Refusal> {
+fn same(what: &'static str, expected: &str, found: &str) -> Result<(), Refusal> {
     if expected == found {
         Ok(())
     } else {
-        Err(Refusal::Differs { what, expected, found })
+        Err(Refusal::Differs {
+            what,
+            expected: expected.to_owned(),
+            found: found.to_owned(),
+        })
     }
 }

@@ -83,7 +83,8 @@ impl ScoreHandle {
         self.statuses.iter().map(of).sum()
     }
 
-    /// What became of the events that were read, without those read again after a restart to rebuild state.
+    /// What became of the events that were read, without those read again only to rebuild state. A shard that failed reads
+    /// what it had not committed once more, and counts it once more.
     pub fn accounting(&self) -> Accounting {
         let mut sum = Accounting::default();
         for status in &self.statuses {

@@ -2,17 +2,21 @@
 //!
 //! No test asserts a time; every wait has one generous bound, after which the test has failed.
 
+mod models;
 mod support;
+
+use crate::StreamMetrics;
 
 use ductus_dynamics::compare::ReferenceKey;
 use ductus_dynamics::wire::{AuditAction, AuditRecord, DeadLetter, Decision, Reference};
 use expect_test::expect;
+use prometheus::Registry;
 use rdkafka::message::Message;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use support::{Broker, FakeEmbedders, Oracle, Tape, Typist, header, office, text, until};
+use support::{Broker, FakeEmbedders, Oracle, Tape, Typist, header, metric, office, text, until};
 
 /// Ids in a topic of documents, in order of partition and offset, doubles included.
 fn ids(broker: &Broker, topic: &str) -> Vec<String> {
@@ -126,15 +130,15 @@ fn a_refused_write_is_repeated_and_nothing_is_lost() {
     let inputs = office(2, 1);
     let oracle = Oracle::of(&broker.config, &inputs);
     let topics = broker.config.topics.clone();
-    let (first, second) = inputs.split_at(inputs.len() / 2);
-    broker.publish(first);
-    let score = broker.score(&FakeEmbedders::new());
-    until("first part", || score.accounting().batches == first.len() as u64);
-    broker.publish(second);
-    broker.cluster.request_errors(
-        RDKafkaApiKey::Produce,
-        &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED],
-    );
+    broker.publish(&inputs);
+    let refused = [
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+    ];
+    broker.cluster.request_errors(RDKafkaApiKey::Produce, &refused);
+    let registry = Registry::new();
+    let score = broker.score_measured(&FakeEmbedders::new(), StreamMetrics::register(&registry).unwrap());
     let all: BTreeSet<String> = oracle.decisions.keys().cloned().collect();
     until("every decision", || {
         let said: BTreeSet<String> = ids(&broker, &topics.decisions).into_iter().collect();
@@ -143,6 +147,38 @@ fn a_refused_write_is_repeated_and_nothing_is_lost() {
     });
     score.stop();
     score.join().unwrap();
+    assert!(metric(&registry, "ductus_stream_shard_restarts_total") >= 1.0);
+    let (low, high) = oracle.positions[&0];
+    assert_eq!(broker.committed()[&0], (low, format!("high={high}")));
+}
+
+#[test]
+fn partitions_change_hands_with_their_sessions() {
+    let mut broker = Broker::start(4, 1);
+    let inputs = office(4, 4);
+    let oracle = Oracle::of(&broker.config, &inputs);
+    let topics = broker.config.topics.clone();
+    let (first, second) = inputs.split_at(inputs.len() * 2 / 5);
+    let embedders = FakeEmbedders::new();
+
+    broker.publish(first);
+    let one = broker.score(&embedders);
+    until("first part", || one.accounting().batches == first.len() as u64);
+    let two = broker.score(&embedders);
+    until("a share for each", || one.partitions() == 2 && two.partitions() == 2);
+    assert!(one.ready() && two.ready());
+    broker.publish(second);
+    broker.wait_for(&topics.decisions, oracle.decisions.len());
+    let batches = || one.accounting().batches + two.accounting().batches;
+    until("second part", || batches() == inputs.len() as u64);
+    for score in [one, two] {
+        score.stop();
+        score.join().unwrap();
+    }
+
+    let mut said = ids(&broker, &topics.decisions);
+    said.sort();
+    assert_eq!(said, oracle.decisions.keys().cloned().collect::<Vec<_>>());
 }
 
 #[test]

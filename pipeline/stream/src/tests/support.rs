@@ -10,6 +10,7 @@ use ductus_dynamics::line::{Accounting, Embedded, Ingested, Line, LineConfig, Ou
 use ductus_dynamics::wire::{
     AuditRecord, Clock, Consent, Device, Event, EventBatch, Keyboard, ModelRef, Purpose, Reference,
 };
+use prometheus::Registry;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message, OwnedMessage};
 use rdkafka::mocking::MockCluster;
@@ -44,7 +45,12 @@ impl Broker {
         for spec in topics.specs() {
             cluster.create_topic(&spec.name, spec.partitions, 1).unwrap();
         }
-        let kafka = KafkaSettings::for_brokers(&cluster.bootstrap_servers());
+        // The mock cluster waits for a session's time-out where a broker would rebalance at once.
+        let kafka = KafkaSettings::from_properties([
+            ("bootstrap.servers", cluster.bootstrap_servers().as_str()),
+            ("consumer.session.timeout.ms", "4000"),
+            ("consumer.heartbeat.interval.ms", "500"),
+        ]);
         let producer = kafka
             .producer("test")
             .set("message.max.bytes", "2000000")
@@ -70,14 +76,12 @@ impl Broker {
     }
 
     pub(super) fn score(&self, embedders: &Arc<FakeEmbedders>) -> ScoreHandle {
-        let embedders: Arc<dyn Embedders> = embedders.clone();
-        Score::start_with(
-            self.config.clone(),
-            StreamMetrics::default(),
-            Arc::new(AtomicBool::new(false)),
-            embedders,
-        )
-        .unwrap()
+        self.score_measured(embedders, StreamMetrics::default())
+    }
+
+    pub(super) fn score_measured(&self, embedders: &Arc<FakeEmbedders>, metrics: StreamMetrics) -> ScoreHandle {
+        let (embedders, stop): (Arc<dyn Embedders>, _) = (embedders.clone(), Arc::new(AtomicBool::new(false)));
+        Score::start_with(self.config.clone(), metrics, stop, embedders).unwrap()
     }
 
     /// Produces records of the events topic, in order.
@@ -178,6 +182,16 @@ pub(super) fn header(message: &OwnedMessage, name: &str) -> String {
     let headers = message.headers().unwrap();
     let found = headers.iter().find(|header| header.key == name).unwrap();
     String::from_utf8(found.value.unwrap_or_default().to_vec()).unwrap()
+}
+
+/// The sum of a metric over all labels.
+pub(super) fn metric(registry: &Registry, name: &str) -> f64 {
+    let families = registry.gather();
+    let of_name = families.iter().filter(|family| family.name() == name);
+    of_name
+        .flat_map(|family| family.get_metric())
+        .map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value())
+        .sum()
 }
 
 /// A record of the events topic.
