@@ -35,7 +35,7 @@ test.each([
   [50, 100],
   [80, 100],
 ])("maturity %s is %d %% of the way", (maturity, expected) => {
-  expect(learningProgress(decision({ maturity }))).toBe(expected);
+  expect(learningProgress([decision({ maturity }), decision({ maturity: null })])).toBe(expected);
 });
 
 describe("a reason", () => {

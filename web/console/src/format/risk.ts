@@ -53,7 +53,8 @@ export function formatRisk(risk: number): string {
   return String(Math.min(99, Math.max(1, Math.round(risk))));
 }
 
-/** How far the way to comparable references is, 0-100. */
-export function learningProgress(decision: Pick<Decision, "reference"> | undefined): number {
-  return Math.min(100, Math.round(((decision?.reference?.maturity ?? 0) / MATURITY_COMPARABLE) * 100));
+/** How far the way to comparable references is, 0-100. A short window may say nothing of them, so the furthest counts. */
+export function learningProgress(decisions: readonly Pick<Decision, "reference">[]): number {
+  const furthest = decisions.reduce((most, { reference }) => Math.max(most, reference?.maturity ?? 0), 0);
+  return Math.min(100, Math.round((furthest / MATURITY_COMPARABLE) * 100));
 }

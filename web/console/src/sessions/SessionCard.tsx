@@ -62,7 +62,7 @@ export function SessionCard({ session, thresholds, onOpen }: SessionCardProps) {
 
       <div className={classes.reasons}>
         {tone === "learning" ? (
-          <LearningBar percent={learningProgress(latest)} />
+          <LearningBar percent={learningProgress(session.decisions)} />
         ) : (
           <ReasonList reasons={(verdict?.reasons ?? []).slice(0, REASONS_MAX)} />
         )}

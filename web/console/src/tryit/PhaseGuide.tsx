@@ -51,7 +51,7 @@ function Ask({ dispatch }: PhaseGuideProps) {
 }
 
 function Enrol({ session, presses }: PhaseGuideProps) {
-  const percent = learningProgress(session?.decisions.at(-1));
+  const percent = learningProgress(session?.decisions ?? []);
   return (
     <Guide title="Type the sentences below, at your own pace">
       <p>Mistakes are welcome, corrections too: they are part of how you type. The next step begins by itself.</p>
