@@ -2,6 +2,9 @@
 
 use crate::evaluate::{EvaluateArgs, evaluate};
 use crate::import::{ImportArgs, import};
+use crate::promote::{PromoteArgs, promote};
+use crate::query::{QueryArgs, query};
+use crate::serve::{ServeArgs, serve};
 use crate::train::{TrainArgs, train};
 use crate::{interrupt, output};
 use anyhow::Result;
@@ -25,6 +28,12 @@ enum Command {
     Train(Box<TrainArgs>),
     /// Measure a model by a protocol.
     Evaluate(EvaluateArgs),
+    /// Make a model live, or return to the one before.
+    Promote(PromoteArgs),
+    /// Ask the history tables in SQL.
+    Query(QueryArgs),
+    /// Train on a schedule and promote what is better.
+    Serve(ServeArgs),
 }
 
 /// Runs the command that the process was started with.
@@ -55,5 +64,8 @@ fn dispatch(command: &Command) -> Result<()> {
         Command::Import(args) => output::result(&import(args)?),
         Command::Train(args) => output::result(&train(args)?),
         Command::Evaluate(args) => output::result(&evaluate(args)?),
+        Command::Promote(args) => output::result(&promote(args)?),
+        Command::Query(args) => output::text(&query(args)?),
+        Command::Serve(args) => output::result(&serve(args)?),
     }
 }

@@ -11,5 +11,8 @@ pub mod import;
 pub mod interrupt;
 pub mod output;
 pub mod progress;
+pub mod promote;
+pub mod query;
+pub mod serve;
 pub mod train;
 pub mod windows;

@@ -15,6 +15,10 @@ use std::sync::Arc;
 /// How far ONNX Runtime may be from the trainer's own forward pass.
 const DIFFERENCE_MAX: f32 = 1e-5;
 
+/// File in the model's folder with the people it did not learn from, `tenant/subject`, one a line: `promote` judges a model
+/// on these.
+pub const HELD_OUT_FILE: &str = "held-out.txt";
+
 /// A model ready to be written.
 pub(super) struct Draft<'a> {
     pub(super) recipe: &'a Recipe,
@@ -24,6 +28,8 @@ pub(super) struct Draft<'a> {
     pub(super) scores: &'a Scores,
     /// How the people were split, in a sentence for the card.
     pub(super) judged: &'a str,
+    /// Whom it did not learn from: the content of [`HELD_OUT_FILE`].
+    pub(super) kept_aside: String,
     /// Windows to compare ONNX Runtime and the trainer on.
     pub(super) samples: &'a [FeatureWindow],
 }
@@ -34,6 +40,7 @@ pub(super) fn write(out: &Path, draft: &Draft<'_>, force: bool, threads: NonZero
     remove(&unfinished)?;
     let files = [
         (MODEL_FILE, draft.network_bytes.to_vec()),
+        (HELD_OUT_FILE, draft.kept_aside.clone().into_bytes()),
         ("card.md", card(draft)?.into_bytes()),
         ("det.svg", draw_det(&draft.manifest.name(), draft.scores)?.into_bytes()),
         (

@@ -20,6 +20,7 @@ mod tests;
 
 pub use augment::Augmentation;
 pub use calibrate::calibrate;
+pub use folder::HELD_OUT_FILE;
 pub use recipe::{LossName, Recipe, TrainArgs};
 pub use split::HoldOut;
 
@@ -102,6 +103,7 @@ pub fn train(args: &TrainArgs) -> Result<Trained> {
         manifest: &manifest,
         scores: &outcome.scores,
         judged: &outcome.judged,
+        kept_aside: plan.names(&outcome.kept_aside),
         samples: &outcome.layout.windows[..outcome.layout.windows.len().min(SAMPLES)],
     };
     folder::write(&args.out, &draft, args.force, threads)?;
@@ -137,6 +139,8 @@ struct Outcome {
     judged: String,
     /// Whom the network learned from.
     learned: Vec<usize>,
+    /// Whom it was judged on and did not learn from; nobody where it learned from everybody.
+    kept_aside: Vec<usize>,
 }
 
 impl Plan<'_> {
@@ -165,6 +169,7 @@ impl Plan<'_> {
             judged_people,
             judged,
             learned: split.train,
+            kept_aside: split.judge,
         })
     }
 
@@ -192,6 +197,7 @@ impl Plan<'_> {
             judged_people,
             judged,
             learned: everybody,
+            kept_aside: Vec::new(),
         })
     }
 
@@ -278,6 +284,12 @@ impl Plan<'_> {
                 fnmr_at_fmr_0_1pct: measured.fnmr_at_fmr_0_1pct,
             },
         })
+    }
+
+    /// `tenant/subject`, one a line.
+    fn names(&self, chosen: &[usize]) -> String {
+        let people = chosen.iter().map(|&index| &self.people[index]);
+        people.map(|person| format!("{}/{}\n", person.tenant, person.subject)).collect()
     }
 
     /// Whose data went in, by tenant, and whether any of it forbids commercial use.
