@@ -19,6 +19,7 @@ use ductus_dynamics::line::LineConfig;
 use ductus_dynamics::parse::ParseLimits;
 use ductus_dynamics::window::WindowConfig;
 use ductus_scorer::Candidate;
+use ductus_stream::{DeadLetterConfig, KafkaSettings, ScoreConfig};
 use layers::{KAFKA, Layers, Setting, Settings};
 use rdkafka::ClientConfig;
 use serde::Deserialize;
@@ -190,8 +191,6 @@ impl Config {
             "score.batch_windows_max",
             "must be from 1 to 64",
         );
-        must(self.score.poll_records_max > 0, "score.poll_records_max", "must be at least 1");
-        must(self.score.in_flight_max > 0, "score.in_flight_max", "must be at least 1");
         for (name, window) in [("keystroke", self.window.keystroke), ("pointer", self.window.pointer)] {
             let key = |end: &str| format!("window.{name}.{end}");
             must(window.steps >= 2, &key("steps"), "must be at least 2");
@@ -207,6 +206,11 @@ impl Config {
             );
             must(window.pause_ms > 0, &key("pause_ms"), "must be at least 1");
         }
+        must(
+            self.session.watermark_step_ms_max > 0,
+            "session.watermark_step_ms_max",
+            "must be at least 1",
+        );
         let decision = &self.decision;
         must((0.0..=1.0).contains(&self.evidence.keep), "evidence.keep", "must be from 0 to 1");
         must(
@@ -244,6 +248,9 @@ impl Config {
         );
         must(self.archive.flush_rows_max > 0, "archive.flush_rows_max", "must be at least 1");
         must(self.demo.speed > 0.0, "demo.speed", "must be above 0");
+        for problem in self.score_config().problems() {
+            layers.refuse("", Origin::Default, problem);
+        }
     }
 
     /// All that the decisions depend on.
@@ -260,6 +267,7 @@ impl Config {
             pointer: window(&self.window.pointer),
             idle_us: i64::from(self.session.idle_ms) * 1_000,
             lateness_us: i64::from(self.session.allowed_lateness_ms) * 1_000,
+            watermark_step_us_max: i64::from(self.session.watermark_step_ms_max) * 1_000,
             sessions_max: self.limits.sessions_max,
             evidence: EvidencePolicy {
                 keep: self.evidence.keep,
@@ -279,6 +287,42 @@ impl Config {
                 passive: self.references.passive,
                 drift_cosine_min: self.references.drift_cosine_min,
                 adapt_risk_max: self.references.adapt_risk_max,
+            },
+        }
+    }
+
+    /// What the scoring crate is told.
+    pub fn score_config(&self) -> ScoreConfig {
+        let (score, topics) = (&self.score, &self.topics);
+        ScoreConfig {
+            kafka: self.kafka.settings(),
+            topics: ductus_stream::Topics {
+                events: topics.events.clone(),
+                decisions: topics.decisions.clone(),
+                audit: topics.audit.clone(),
+                references: topics.references.clone(),
+                models: topics.models.clone(),
+                session_state: topics.session_state.clone(),
+                dead_letters: topics.dead_letters.clone(),
+                partitions: topics.partitions,
+            },
+            group: score.group.clone(),
+            shards: score.shards,
+            line: self.line(),
+            models_dir: self.models.dir.clone(),
+            batch_windows_max: score.batch_windows_max,
+            batch_wait_ms: score.batch_wait_ms,
+            poll_records_max: score.poll_records_max,
+            poll_ms: score.poll_ms,
+            commit_interval_ms: score.commit_interval_ms,
+            request_timeout_ms: score.request_timeout_ms,
+            flush_timeout_ms: score.flush_timeout_ms,
+            queue_full_ms: score.queue_full_ms,
+            restart_backoff_ms: score.restart_backoff_ms,
+            restart_backoff_ms_max: score.restart_backoff_ms_max,
+            dead_letters: DeadLetterConfig {
+                keep_payload_unsafe: score.dead_letter_payload == DeadLetterPayload::All,
+                payload_bytes_max: score.dead_letter_bytes_max,
             },
         }
     }
@@ -352,50 +396,19 @@ impl Kafka {
         self.0.insert("bootstrap.servers".to_owned(), servers.to_owned());
     }
 
-    /// Settings of every client.
-    pub fn common(&self) -> BTreeMap<String, String> {
-        self.kind("")
-    }
-
-    /// Settings of a consumer, without a group.
-    pub fn consumer(&self) -> BTreeMap<String, String> {
-        self.kind("consumer.")
-    }
-
-    /// Settings of a producer.
-    pub fn producer(&self) -> BTreeMap<String, String> {
-        self.kind("producer.")
+    /// With the defaults beneath: what every client of this program is made from.
+    pub fn settings(&self) -> KafkaSettings {
+        KafkaSettings::from_properties(self.0.clone())
     }
 
     /// A consumer of `group`; offsets are stored and committed by the caller, when all that depends on them is durable.
     pub fn consumer_config(&self, group: &str) -> ClientConfig {
-        let mut config: ClientConfig = self.consumer().into_iter().collect();
-        config.set("group.id", group);
-        config.set("enable.auto.commit", "false");
-        config.set("enable.auto.offset.store", "false");
-        config
+        self.settings().consumer(group, "consumer")
     }
 
     /// An idempotent producer.
     pub fn producer_config(&self) -> ClientConfig {
-        let mut config: ClientConfig = self.producer().into_iter().collect();
-        config.set("enable.idempotence", "true");
-        config
-    }
-
-    fn kind(&self, prefix: &str) -> BTreeMap<String, String> {
-        let specific = |key: &str| key.starts_with("consumer.") || key.starts_with("producer.");
-        let mut settings: BTreeMap<String, String> = self
-            .0
-            .iter()
-            .filter(|(key, _)| !specific(key))
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect();
-        if !prefix.is_empty() {
-            let own = self.0.iter().filter_map(|(key, value)| Some((key.strip_prefix(prefix)?, value)));
-            settings.extend(own.map(|(key, value)| (key.to_owned(), value.clone())));
-        }
-        settings
+        self.settings().producer("producer")
     }
 }
 

@@ -60,11 +60,17 @@ pub struct Score {
     pub group: String,
     pub shards: usize,
     pub batch_windows_max: usize,
+    pub batch_wait_ms: u64,
     pub poll_records_max: usize,
+    pub poll_ms: u64,
     pub commit_interval_ms: u64,
-    pub in_flight_max: usize,
-    pub drain_timeout_ms: u64,
+    pub request_timeout_ms: u64,
+    pub flush_timeout_ms: u64,
+    pub queue_full_ms: u64,
+    pub restart_backoff_ms: u64,
+    pub restart_backoff_ms_max: u64,
     pub dead_letter_payload: DeadLetterPayload,
+    pub dead_letter_bytes_max: usize,
 }
 
 /// What a dead letter keeps of the refused record.
@@ -98,6 +104,7 @@ pub struct Window {
 pub struct Session {
     pub idle_ms: u32,
     pub allowed_lateness_ms: u32,
+    pub watermark_step_ms_max: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -203,6 +210,7 @@ pub struct Demo {
     pub monitor_moves: usize,
     #[serde(deserialize_with = "optional_path")]
     pub recordings: Option<PathBuf>,
+    pub round_pause_ms: u64,
     pub timeout_ms: u64,
 }
 

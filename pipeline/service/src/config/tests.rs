@@ -50,14 +50,15 @@ fn each_layer_overrides_the_one_below() {
     assert!(!config.references.passive);
     assert_eq!(config.decision.prior, 1.0);
     assert_eq!(config.surroundings.cache.as_deref(), Some(Path::new("/cache")));
-    let consumer = config.kafka.consumer();
-    assert_eq!(consumer["bootstrap.servers"], "flag:1");
-    assert_eq!(consumer["client.rack"], "r1");
-    assert_eq!(consumer["fetch.min.bytes"], "10");
-    assert_eq!(consumer["isolation.level"], "read_committed");
-    let producer = config.kafka.producer();
-    assert!(!producer.contains_key("fetch.min.bytes"));
-    assert_eq!(producer["partitioner"], "murmur2_random");
+    let consumer = config.kafka.consumer_config("g");
+    let values = ["bootstrap.servers", "client.rack", "fetch.min.bytes", "isolation.level"];
+    assert_eq!(
+        values.map(|name| consumer.get(name).unwrap_or("-")),
+        ["flag:1", "r1", "10", "read_committed"]
+    );
+    let producer = config.kafka.producer_config();
+    assert_eq!(producer.get("fetch.min.bytes"), None);
+    assert_eq!(producer.get("partitioner"), Some("murmur2_random"));
 }
 
 #[test]
@@ -112,5 +113,5 @@ fn what_is_described_can_be_read_again() {
     let first = load(None, &NO_ENVIRONMENT, &["score.shards=2"]).expect("no mistakes");
     let again = load(Some(&first.describe()), &NO_ENVIRONMENT, &[]).expect("no mistakes");
     assert_eq!(again.score.shards, 2);
-    assert_eq!(again.kafka.common(), first.kafka.common());
+    assert_eq!(again.kafka.settings(), first.kafka.settings());
 }

@@ -1,0 +1,85 @@
+//! The metrics of the gateway and of the process: the only file of this crate that names them. Those of the hot path stand
+//! in `ductus_stream`.
+//!
+//! Invariant: no label holds a user, a session or an address, so that the number of series is bounded.
+
+use prometheus::{
+    Error, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+/// Seconds: 1 ms to 10 s.
+const SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 10.0];
+
+/// Metrics of the gateway; clones are the same.
+#[derive(Clone, Debug)]
+pub struct GatewayMetrics {
+    /// Batches by outcome: `accepted`, a reason code, `oversize_batch`, `busy`, `unavailable`.
+    pub batches: IntCounterVec,
+    /// Events in accepted batches.
+    pub events: IntCounter,
+    /// Events refused: in refused batches, as far as they can be counted, and one by one.
+    pub events_rejected: IntCounter,
+    /// From the end of the request to Kafka's acknowledgement.
+    pub produce_seconds: Histogram,
+    /// Batches that wait for Kafka.
+    pub in_flight: IntGauge,
+    /// WebSocket connections and decision streams.
+    pub connections: IntGauge,
+    /// Decisions read for the board and the streams.
+    pub decisions: IntCounter,
+    /// Decisions that slow readers of a stream missed.
+    pub decisions_missed: IntCounter,
+}
+
+impl GatewayMetrics {
+    /// Makes and registers them.
+    ///
+    /// # Errors
+    /// The registry has one of them already.
+    pub fn register(registry: &Registry) -> Result<Self, Error> {
+        let metrics = Self {
+            batches: IntCounterVec::new(
+                Opts::new("ductus_gateway_batches_total", "Event batches received, by outcome."),
+                &["outcome"],
+            )?,
+            events: IntCounter::new("ductus_gateway_events_total", "Events in accepted batches.")?,
+            events_rejected: IntCounter::new("ductus_gateway_events_rejected_total", "Events refused.")?,
+            produce_seconds: Histogram::with_opts(
+                HistogramOpts::new(
+                    "ductus_gateway_produce_seconds",
+                    "From a whole batch to Kafka's acknowledgement.",
+                )
+                .buckets(SECONDS.to_vec()),
+            )?,
+            in_flight: IntGauge::new("ductus_gateway_in_flight_batches", "Batches that wait for Kafka.")?,
+            connections: IntGauge::new("ductus_gateway_connections", "WebSocket connections and decision streams.")?,
+            decisions: IntCounter::new("ductus_gateway_decisions_total", "Decisions read from Kafka.")?,
+            decisions_missed: IntCounter::new(
+                "ductus_gateway_decisions_missed_total",
+                "Decisions that slow readers of the decision stream missed.",
+            )?,
+        };
+        registry.register(Box::new(metrics.batches.clone()))?;
+        registry.register(Box::new(metrics.events.clone()))?;
+        registry.register(Box::new(metrics.events_rejected.clone()))?;
+        registry.register(Box::new(metrics.produce_seconds.clone()))?;
+        registry.register(Box::new(metrics.in_flight.clone()))?;
+        registry.register(Box::new(metrics.connections.clone()))?;
+        registry.register(Box::new(metrics.decisions.clone()))?;
+        registry.register(Box::new(metrics.decisions_missed.clone()))?;
+        Ok(metrics)
+    }
+}
+
+/// Registers what names the build.
+///
+/// # Errors
+/// The registry has it already.
+pub fn register_build(registry: &Registry, role: &str) -> Result<(), Error> {
+    let info = IntGaugeVec::new(
+        Opts::new("ductus_build_info", "Version and role of this process; always 1."),
+        &["version", "role"],
+    )?;
+    info.with_label_values(&[env!("CARGO_PKG_VERSION"), role]).set(1);
+    registry.register(Box::new(info))
+}
