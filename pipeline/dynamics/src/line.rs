@@ -283,15 +283,22 @@ impl Line {
             out.audits.push(audit);
         }
         if open && head.seq < session.seq_next {
-            self.accounting.duplicate += head.events;
+            // Its windows have gone on without it; whether it was ever here before decides what it is called.
+            let (count, reason) = if session.missing.remove(&head.seq) {
+                (&mut self.accounting.late, RejectReason::LateEvents)
+            } else {
+                (&mut self.accounting.duplicate, RejectReason::RepeatedBatch)
+            };
+            *count += head.events;
             out.refused.push(Refused {
-                reason: RejectReason::RepeatedBatch,
+                reason,
                 contentless: true,
             });
             return;
         }
         if open && head.seq > session.seq_next {
             self.accounting.gaps += u64::from(head.seq - session.seq_next);
+            session.note_missing(head.seq);
             out.refused.push(Refused {
                 reason: RejectReason::MissingBatches,
                 contentless: true,

@@ -11,7 +11,11 @@ use crate::reason::Measures;
 use crate::reject::Rejections;
 use crate::window::{Fate, Window, Windower};
 use crate::wire::{Action, Closed, Device, Purpose};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// Most skipped batch numbers that a session remembers.
+const MISSING_MAX: u32 = 64;
 
 /// Whose session it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +55,8 @@ pub(super) struct Session {
     pub(super) last_offset: i64,
     /// The batch number that comes next.
     pub(super) seq_next: u32,
+    /// Batch numbers that were skipped, the latest [`MISSING_MAX`] of them.
+    pub(super) missing: BTreeSet<u32>,
     /// Latest event time, µs.
     pub(super) last_us: i64,
     /// Windows that wait for their embedding.
@@ -77,6 +83,7 @@ impl Session {
             first_offset: record.offset,
             last_offset: record.offset,
             seq_next: head.seq,
+            missing: BTreeSet::new(),
             last_us: i64::MIN,
             pending: 0,
             expired: false,
@@ -122,6 +129,15 @@ impl Session {
             self.last_us = self.last_us.max(event.t_us);
         }
         fates
+    }
+
+    /// Remembers the batch numbers between the one expected and `seq`, so that they are called late when they come.
+    pub(super) fn note_missing(&mut self, seq: u32) {
+        self.missing
+            .extend(self.seq_next.max(seq.saturating_sub(MISSING_MAX))..seq);
+        while self.missing.len() > MISSING_MAX as usize {
+            self.missing.pop_first();
+        }
     }
 
     /// A pause, by the watermark: nothing came for as long as would close the windows.

@@ -230,6 +230,18 @@ fn repeated_and_missing_batches() {
 }
 
 #[test]
+fn a_skipped_batch_that_comes_after_all_is_late() {
+    let events = typed(1, 30, 0);
+    let (a, b) = events.split_at(20);
+    check(
+        &[batch("x", 0, a), batch("x", 2, b), batch("x", 1, a), batch("x", 1, a)],
+        expect![[r#"
+            keystroke 0 risk 12 InsufficientData: 0 of 5 reference windows learned
+            4 batches, 100 events: 60 windowed, 20 late, 20 duplicate, 0 rejected; 1 gaps"#]],
+    );
+}
+
+#[test]
 fn more_sessions_than_allowed() {
     let events = typed(1, 5, 0);
     let batches: Vec<EventBatch> = (0..5).map(|i| batch(&format!("x{i}"), 0, &events)).collect();
