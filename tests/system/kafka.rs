@@ -76,7 +76,12 @@ impl Kafka {
 
     /// Sends values to the events topic under one key, in order.
     pub(crate) async fn send(&self, key: &str, timestamp_us: i64, values: &[Vec<u8>]) {
-        let producer: FutureProducer = self.config().set("partitioner", "murmur2_random").set("message.max.bytes", "2000000").create().unwrap();
+        let producer: FutureProducer = self
+            .config()
+            .set("partitioner", "murmur2_random")
+            .set("message.max.bytes", "2000000")
+            .create()
+            .unwrap();
         for value in values {
             let topic = self.topic("events");
             let record = FutureRecord::to(&topic)

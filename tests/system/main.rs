@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod end_to_end;
+mod interruptions;
 mod kafka;
 mod oracle;
 mod process;

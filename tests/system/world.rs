@@ -95,6 +95,15 @@ impl World {
         program
     }
 
+    /// The same without waiting until it is ready: it cannot be yet.
+    pub(crate) fn start_unready(&self, role: &[&str]) -> Program {
+        Program::start(
+            "ductus",
+            self.folder.path(),
+            &self.arguments(role, &crate::process::free_address()),
+        )
+    }
+
     /// `ductus ROLE` with this world's configuration, until it ends; its standard output.
     pub(crate) fn run(&self, role: &[&str]) -> String {
         crate::process::run("ductus", self.folder.path(), &self.arguments(role, "off"))
