@@ -17,9 +17,10 @@ mod schema;
 mod sessions;
 mod tables;
 
+pub use arrow::array::RecordBatch;
 pub use error::HistoryError;
 pub use read::{StoredWindow, WindowFilter, WindowKey};
 pub use rows::{DecisionRows, EventRows, RowSource, WindowRows};
 pub use schema::{PARTITION_COLUMN, Table, arrow_schema};
 pub use sessions::{SessionFilter, Sessions, StoredSession};
-pub use tables::{Appended, Tables, Txn};
+pub use tables::{Appended, Span, Tables, Txn};

@@ -34,6 +34,15 @@ pub struct Txn {
     pub version: i64,
 }
 
+/// An append that covers the offsets after `after`, up to the transaction's version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Its name and last offset.
+    pub txn: Txn,
+    /// The version that the application's last append must have; `None` = it never appended.
+    pub after: Option<i64>,
+}
+
 /// What became of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Appended {
@@ -42,10 +51,10 @@ pub enum Appended {
         /// Version of the Delta table.
         table_version: u64,
     },
-    /// The table had it already: its last version of this application is `last`.
+    /// The table had it already, or stands elsewhere than expected.
     Skipped {
-        /// Last version of the application.
-        last: i64,
+        /// Last version of the application that does not fit.
+        last: Option<i64>,
     },
 }
 
@@ -106,28 +115,68 @@ impl Tables {
         batches: &[RecordBatch],
         txn: Option<&Txn>,
     ) -> Result<Appended, HistoryError> {
+        let txns: Vec<Txn> = txn.into_iter().cloned().collect();
+        self.append_if(table, batches, &txns, |txn, last| last.is_none_or(|last| last < txn.version))
+    }
+
+    /// Appends the rows of several sources in one commit, if the table stands where each span begins; otherwise somebody
+    /// else wrote for one of them, and nothing is done.
+    ///
+    /// # Errors
+    /// As [`Tables::append`].
+    pub fn append_spans(
+        &mut self,
+        table: Table,
+        batches: &[RecordBatch],
+        spans: &[Span],
+    ) -> Result<Appended, HistoryError> {
+        let txns: Vec<Txn> = spans.iter().map(|span| span.txn.clone()).collect();
+        let after = |txn: &Txn| spans.iter().find(|span| span.txn == *txn).and_then(|span| span.after);
+        self.append_if(table, batches, &txns, |txn, last| last == after(txn))
+    }
+
+    fn append_if(
+        &mut self,
+        table: Table,
+        batches: &[RecordBatch],
+        txns: &[Txn],
+        fits: impl Fn(&Txn, Option<i64>) -> bool,
+    ) -> Result<Appended, HistoryError> {
         // Checked before the files are written: a repeated append is the usual case after a restart.
-        if let Some(txn) = txn
-            && let Some(last) = self.last_txn(table, &txn.app_id)?
-            && txn.version <= last
-        {
-            return Ok(Appended::Skipped { last });
+        if let Some(skipped) = self.look(table, txns, &fits)? {
+            return Ok(skipped);
         }
         let rows = sorted(table, batches).map_err(|source| HistoryError::Rows { table, source })?;
         let adds = self.write_files(table, rows)?;
         for _ in 1..APPEND_ATTEMPTS_MAX {
-            match self.commit(table, &adds, txn) {
+            match self.commit(table, &adds, txns) {
                 Err(error) if is_same_application(&error) => {}
                 outcome => return self.outcome(table, "append to", outcome),
             }
             // Another writer of the same application came first.
-            match txn.map(|txn| self.last_txn(table, &txn.app_id)).transpose()?.flatten() {
-                Some(last) if txn.is_some_and(|txn| txn.version <= last) => return Ok(Appended::Skipped { last }),
-                _ => {}
+            if let Some(skipped) = self.look(table, txns, &fits)? {
+                return Ok(skipped);
             }
         }
-        let outcome = self.commit(table, &adds, txn);
+        let outcome = self.commit(table, &adds, txns);
         self.outcome(table, "append to", outcome)
+    }
+
+    /// Loads the table's latest snapshot and says whether an append does not fit it.
+    fn look(
+        &mut self,
+        table: Table,
+        txns: &[Txn],
+        fits: impl Fn(&Txn, Option<i64>) -> bool,
+    ) -> Result<Option<Appended>, HistoryError> {
+        self.refresh(table)?;
+        for txn in txns {
+            let last = self.last_loaded(table, &txn.app_id)?;
+            if !fits(txn, last) {
+                return Ok(Some(Appended::Skipped { last }));
+            }
+        }
+        Ok(None)
     }
 
     /// The version of the last append of `app_id` to a table.
@@ -136,6 +185,10 @@ impl Tables {
     /// The store failed.
     pub fn last_txn(&mut self, table: Table, app_id: &str) -> Result<Option<i64>, HistoryError> {
         self.refresh(table)?;
+        self.last_loaded(table, app_id)
+    }
+
+    fn last_loaded(&self, table: Table, app_id: &str) -> Result<Option<i64>, HistoryError> {
         let delta = self.delta(table);
         let last = self.runtime.block_on(async {
             let log_store = delta.log_store();
@@ -191,10 +244,10 @@ impl Tables {
     }
 
     /// One commit against the snapshot that is loaded now.
-    fn commit(&mut self, table: Table, adds: &[Action], txn: Option<&Txn>) -> Result<Appended, DeltaTableError> {
+    fn commit(&mut self, table: Table, adds: &[Action], txns: &[Txn]) -> Result<Appended, DeltaTableError> {
         let delta = &mut self.tables[table as usize];
-        let transactions = txn.map(|txn| Transaction::new(&txn.app_id, txn.version));
-        let properties = CommitProperties::default().with_application_transactions(transactions.into_iter().collect());
+        let transactions = txns.iter().map(|txn| Transaction::new(&txn.app_id, txn.version));
+        let properties = CommitProperties::default().with_application_transactions(transactions.collect());
         let operation = DeltaOperation::Write {
             mode: SaveMode::Append,
             partition_by: Some(vec![PARTITION_COLUMN.to_owned()]),

@@ -11,7 +11,7 @@ use ductus_dynamics::wire::{
     Action, Clock, Closed, Decision, Device, Keyboard, Layout, Pointer, Purpose, Reason, Score, Source, WindowRef,
 };
 use ductus_history::{
-    Appended, DecisionRows, EventRows, RowSource, SessionFilter, StoredSession, Table, Tables, Txn, WindowFilter,
+    Appended, DecisionRows, EventRows, RowSource, SessionFilter, Span, StoredSession, Table, Tables, Txn, WindowFilter,
     WindowKey, WindowRows, arrow_schema,
 };
 use expect_test::{Expect, expect};
@@ -310,9 +310,9 @@ fn a_repeated_append_is_skipped_also_after_reopening() {
 
     let mut other = open(&folder);
     let again = other.append(Table::Events, &[rows(41)], Some(&txn(41))).unwrap();
-    assert_eq!(again, Appended::Skipped { last: 41 });
+    assert_eq!(again, Appended::Skipped { last: Some(41) });
     let older = other.append(Table::Events, &[rows(40)], Some(&txn(40))).unwrap();
-    assert_eq!(older, Appended::Skipped { last: 41 });
+    assert_eq!(older, Appended::Skipped { last: Some(41) });
     assert!(matches!(
         other.append(Table::Events, &[rows(42)], Some(&txn(42))).unwrap(),
         Appended::Committed { .. }
@@ -320,10 +320,40 @@ fn a_repeated_append_is_skipped_also_after_reopening() {
 
     // `tables` has an older snapshot and must still notice.
     let stale = tables.append(Table::Events, &[rows(42)], Some(&txn(42))).unwrap();
-    assert_eq!(stale, Appended::Skipped { last: 42 });
+    assert_eq!(stale, Appended::Skipped { last: Some(42) });
     assert_eq!(tables.last_txn(Table::Events, &txn(0).app_id).unwrap(), Some(42));
     assert_eq!(tables.last_txn(Table::Windows, &txn(0).app_id).unwrap(), None);
     assert_eq!(tables.count(Table::Events).unwrap(), 16);
+}
+
+#[test]
+fn a_span_is_appended_only_where_the_last_one_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut tables = open(&folder);
+    let rows = || event_rows(&[(head(Some("ann"), "s1", 0), 1, &events(DAY_US))]);
+    let span = |partition: i32, after, version| Span {
+        txn: Txn {
+            app_id: format!("group/topic/{partition}"),
+            version,
+        },
+        after,
+    };
+    let first = [span(0, None, 10), span(1, None, 20)];
+    let appended = tables.append_spans(Table::Events, &[rows(), rows()], &first).unwrap();
+    assert!(matches!(appended, Appended::Committed { .. }));
+
+    // The answer was lost, and it is asked for again; a zombie goes on from where it believes to stand.
+    let again = open(&folder).append_spans(Table::Events, &[rows()], &first).unwrap();
+    assert_eq!(again, Appended::Skipped { last: Some(10) });
+    let zombie = [span(0, Some(10), 12), span(1, Some(19), 22)];
+    let refused = tables.append_spans(Table::Events, &[rows()], &zombie).unwrap();
+    assert_eq!(refused, Appended::Skipped { last: Some(20) });
+
+    let next = [span(0, Some(10), 12), span(1, Some(20), 22)];
+    let appended = tables.append_spans(Table::Events, &[rows()], &next).unwrap();
+    assert!(matches!(appended, Appended::Committed { .. }));
+    assert_eq!(tables.last_txn(Table::Events, "group/topic/1").unwrap(), Some(22));
+    assert_eq!(tables.count(Table::Events).unwrap(), 24);
 }
 
 #[test]
@@ -349,7 +379,7 @@ fn transactions_survive_a_checkpoint_of_the_log() {
             .any(|file| { file.unwrap().file_name().to_string_lossy().contains("checkpoint") })
     );
     let again = open(&folder).append(Table::Windows, &[], Some(&txn(119))).unwrap();
-    assert_eq!(again, Appended::Skipped { last: 119 });
+    assert_eq!(again, Appended::Skipped { last: Some(119) });
 }
 
 #[test]
