@@ -345,6 +345,12 @@ impl Config {
         )
     }
 
+    /// Whether nobody set this key.
+    pub fn is_default(&self, key: &str) -> bool {
+        let setting = self.in_force.0.get(key);
+        setting.is_none_or(|setting| setting.origin == Origin::Default)
+    }
+
     /// What is in force, as TOML with each setting's origin behind it; secrets are masked.
     pub fn describe(&self) -> String {
         let mut text = String::new();

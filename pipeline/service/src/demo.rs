@@ -1,9 +1,100 @@
-//! Being written.
-use crate::{cli::DemoOptions, config::Config, shutdown::Shutdown};
-/// Being written.
+//! The role `demo`: every role in one process around librdkafka's in-process broker.
+//!
+//! ```text
+//! players ─► publisher ─► broker ─► score ─► broker ─► feed ─► board ─► page        (visitors send through the gateway)
+//! ```
+//!
+//! Invariant: demo and production differ in which adapters are built here, nowhere else: the same clients, the same
+//! scoring, the same gateway. Only the broker is librdkafka's mock: 5 MiB or 100,000 messages a partition, no compaction.
+
+mod cluster;
+mod once;
+mod page;
+mod player;
+mod recorded;
+mod scenario;
+mod script;
+
+pub use once::Summary;
+
+use crate::cli::DemoOptions;
+use crate::config::Config;
+use crate::shutdown::Shutdown;
+use crate::{output, score};
+use anyhow::Context;
+use cluster::Cluster;
+use ductus_scorer::Runtime;
+use ductus_stream::{Embedders, Score, ScoreHandle, StreamMetrics};
+use prometheus::Registry;
+use scenario::Cast;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Runs the role.
 ///
 /// # Errors
-/// Never.
-pub fn run(_: Config, _: &DemoOptions, _: &Shutdown) -> anyhow::Result<()> {
-    Ok(())
+/// No ONNX Runtime, no models, a taken port, or decisions that did not come in time.
+pub fn run(mut config: Config, options: &DemoOptions, shutdown: &Shutdown) -> anyhow::Result<()> {
+    if let Some(listen) = &options.listen {
+        config.gateway.listen.clone_from(listen);
+    }
+    if let Some(input) = &options.input {
+        config.demo.recordings = Some(input.clone());
+    }
+    // Told before a broker is built: without these there is nothing to see.
+    Runtime::start_from(&config.onnxruntime_candidates())?;
+    let cast = Cast::of(&config.demo)?;
+    if options.exit {
+        let summary = play_once(config, &cast, options.out.as_deref(), None, shutdown)?;
+        output::json(&summary)?;
+        return Ok(());
+    }
+    page::run(config, &cast, shutdown)
+}
+
+/// The synthetic scenario once at full speed, with another embedding step than ONNX models: for tests.
+///
+/// # Errors
+/// The decisions did not come in time.
+pub fn play_once_with(config: Config, out: Option<&Path>, embedders: Arc<dyn Embedders>) -> anyhow::Result<Summary> {
+    let cast = Cast::of(&config.demo)?;
+    play_once(config, &cast, out, Some(embedders), &Shutdown::new())
+}
+
+fn play_once(
+    mut config: Config,
+    cast: &Cast,
+    out: Option<&Path>,
+    embedders: Option<Arc<dyn Embedders>>,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Summary> {
+    let cluster = Cluster::start(&mut config)?;
+    let score = start_score(&config, embedders, &Registry::new())?;
+    let played = once::play(&config, cast, &score, shutdown);
+    score.stop();
+    // What it played is told first; a shard that cannot finish matters only after that.
+    let ended = score.join();
+    drop(cluster);
+    let (summary, decisions) = played?;
+    ended.context("scoring did not end well")?;
+    if let Some(path) = out {
+        once::write(path, &decisions)?;
+    }
+    Ok(summary)
+}
+
+fn start_score(
+    config: &Config,
+    embedders: Option<Arc<dyn Embedders>>,
+    registry: &Registry,
+) -> anyhow::Result<ScoreHandle> {
+    match embedders {
+        None => score::start(config, registry),
+        Some(embedders) => {
+            let metrics = StreamMetrics::register(registry)?;
+            let stop = Arc::new(AtomicBool::new(false));
+            Ok(Score::start_with(config.score_config(), metrics, stop, embedders)?)
+        }
+    }
 }

@@ -82,7 +82,6 @@ struct Inner {
     /// Raised to end every decision stream: readers come back and load anew.
     round: watch::Sender<u64>,
     connections: Arc<Semaphore>,
-    connections_max: usize,
     retry_after_s: u32,
     batch_bytes_max: usize,
     origins: Vec<String>,
@@ -135,7 +134,6 @@ impl Gateway {
                 shutdown: shutdown.clone(),
                 round: watch::Sender::new(0),
                 connections: Arc::new(Semaphore::new(config.gateway.connections_max)),
-                connections_max: config.gateway.connections_max,
                 retry_after_s: config.gateway.retry_after_s,
                 batch_bytes_max: config.limits.batch_bytes_max,
                 origins: origins(&config.gateway.cors_origins),

@@ -186,3 +186,6 @@ impl Session {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
