@@ -116,7 +116,9 @@ impl Tables {
         txn: Option<&Txn>,
     ) -> Result<Appended, HistoryError> {
         let txns: Vec<Txn> = txn.into_iter().cloned().collect();
-        self.append_if(table, batches, &txns, |txn, last| last.is_none_or(|last| last < txn.version))
+        self.append_if(table, batches, &txns, |txn, last| {
+            last.is_none_or(|last| last < txn.version)
+        })
     }
 
     /// Appends the rows of several sources in one commit, if the table stands where each span begins; otherwise somebody

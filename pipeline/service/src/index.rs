@@ -15,6 +15,8 @@ pub(crate) mod batch;
 mod bulk;
 mod client;
 pub(crate) mod consumer;
+#[cfg(test)]
+mod dashboards;
 mod deliver;
 mod document;
 mod json;
@@ -81,7 +83,11 @@ pub fn run_watched(
     let delivery = Delivery {
         client: Client::new(&config.elasticsearch)?,
         letters: Letters {
-            producer: config.kafka.producer_config().create().context("the Kafka producer cannot be made")?,
+            producer: config
+                .kafka
+                .producer_config()
+                .create()
+                .context("the Kafka producer cannot be made")?,
             topic: config.topics.dead_letters.clone(),
             sources: topics.map(str::to_owned).to_vec(),
         },
@@ -119,7 +125,10 @@ pub fn run_watched(
     }
     let drained = sink.drain(Duration::from_millis(config.elasticsearch.request_timeout_ms))?;
     runtime.shutdown_background();
-    tracing::info!(drained, "indexing ended; what is not in the index is read again by the next one");
+    tracing::info!(
+        drained,
+        "indexing ended; what is not in the index is read again by the next one"
+    );
     Ok(())
 }
 

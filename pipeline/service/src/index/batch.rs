@@ -124,7 +124,10 @@ impl Batch {
     /// Both halves.
     pub(super) fn split(&self) -> (Self, Self) {
         let middle = self.len() / 2;
-        (self.select(|index| index < middle), self.select(|index| index >= middle))
+        (
+            self.select(|index| index < middle),
+            self.select(|index| index >= middle),
+        )
     }
 
     fn add(&mut self, original: &Original<'_>, start: usize, unreadable: Option<RejectReason>) {
@@ -171,7 +174,11 @@ mod tests {
                 out.extend_from_slice(b"half");
                 out.truncate(out.len() - 4);
                 out.extend_from_slice(line.as_bytes());
-                if line.is_empty() { Err(RejectReason::Malformed) } else { Ok(()) }
+                if line.is_empty() {
+                    Err(RejectReason::Malformed)
+                } else {
+                    Ok(())
+                }
             });
         }
         batch

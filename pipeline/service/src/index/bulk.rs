@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn items_are_judged_one_by_one() {
-        let item = |status: u16, error: &str| format!(r#"{{"create":{{"_index":"x","_id":"1","status":{status}{error}}}}}"#);
+        let item =
+            |status: u16, error: &str| format!(r#"{{"create":{{"_index":"x","_id":"1","status":{status}{error}}}}}"#);
         let error = |kind: &str| format!(r#","error":{{"type":"{kind}","reason":"why\n\"so\"","index":"x"}}"#);
         let body = format!(
             r#"{{"took":3,"errors":true,"items":[{},{},{},{},{},{},{}]}}"#,
@@ -153,24 +154,59 @@ mod tests {
             200,
             &body,
             7,
-            expect![[r#""#]],
+            expect![[
+                r#"Items([Created, Existed, Retry("429 es_rejected_execution_exception: why \"so\""), Retry("503 unavailable_shards_exception: why \"so\""), Refused("400 document_parsing_exception: why \"so\""), Forbidden("403 security_exception: why \"so\""), Retry("404 index_not_found_exception: why \"so\"")])"#
+            ]],
         );
     }
 
     #[test]
     fn whole_requests() {
-        let error = r#"{"error":{"root_cause":[],"type":"security_exception","reason":"missing authentication"},"status":401}"#;
-        check(401, error, 1, expect![[r#""#]]);
-        check(403, "<html>no</html>", 1, expect![[r#""#]]);
-        check(413, "", 1, expect![[r#""#]]);
-        check(429, r#"{"error":"busy","status":429}"#, 1, expect![[r#""#]]);
-        check(502, "bad gateway\r\n", 1, expect![[r#""#]]);
-        check(400, r#"{"error":{"type":"illegal_argument_exception","reason":"malformed"}}"#, 1, expect![[r#""#]]);
+        let error =
+            r#"{"error":{"root_cause":[],"type":"security_exception","reason":"missing authentication"},"status":401}"#;
+        check(
+            401,
+            error,
+            1,
+            expect![[r#"Forbidden("401 security_exception: missing authentication")"#]],
+        );
+        check(
+            403,
+            "<html>no</html>",
+            1,
+            expect![[r#"Forbidden("403 <html>no</html>")"#]],
+        );
+        check(413, "", 1, expect![[r#"TooLarge("413 ")"#]]);
+        check(
+            429,
+            r#"{"error":"busy","status":429}"#,
+            1,
+            expect![[r#"Retry("429 {\"error\":\"busy\",\"status\":429}")"#]],
+        );
+        check(502, "bad gateway\r\n", 1, expect![[r#"Retry("502 bad gateway  ")"#]]);
+        check(
+            400,
+            r#"{"error":{"type":"illegal_argument_exception","reason":"malformed"}}"#,
+            1,
+            expect![[r#"Refused("400 illegal_argument_exception: malformed")"#]],
+        );
     }
 
     #[test]
     fn an_answer_that_is_none_is_tried_again() {
-        check(200, "{", 1, expect![[r#""#]]);
-        check(200, r#"{"items":[]}"#, 2, expect![[r#""#]]);
+        check(
+            200,
+            "{",
+            1,
+            expect![[
+                r#"Retry("the answer to a bulk request is not one: EOF while parsing an object at line 1 column 1")"#
+            ]],
+        );
+        check(
+            200,
+            r#"{"items":[]}"#,
+            2,
+            expect![[r#"Retry("the answer has 0 items for 2")"#]],
+        );
     }
 }

@@ -33,7 +33,8 @@ impl Client {
             !config.url.is_empty(),
             "elasticsearch.url is empty; set it to the address of Elasticsearch or OpenSearch"
         );
-        let url = Url::parse(&config.url).with_context(|| format!("elasticsearch.url {:?} is not a URL", config.url))?;
+        let url =
+            Url::parse(&config.url).with_context(|| format!("elasticsearch.url {:?} is not a URL", config.url))?;
         let mut builder = TransportBuilder::new(SingleNodeConnectionPool::new(url)).enable_meta_header(false);
         if !config.api_key.is_empty() {
             builder = builder.auth(Credentials::EncodedApiKey(config.api_key.reveal().to_owned()));
@@ -76,7 +77,14 @@ impl Client {
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let response = self
             .transport
-            .send(method, path, headers, None::<&()>, Some(Bytes::copy_from_slice(body)), Some(self.timeout))
+            .send(
+                method,
+                path,
+                headers,
+                None::<&()>,
+                Some(Bytes::copy_from_slice(body)),
+                Some(self.timeout),
+            )
             .await?;
         let status = response.status_code().as_u16();
         let body = response.bytes().await?;

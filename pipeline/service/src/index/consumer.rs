@@ -115,7 +115,12 @@ impl Member {
 
     /// What the group did since the last call, in order.
     pub(crate) fn take_changes(&self) -> Vec<Change> {
-        let mut changes = self.consumer.context().changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changes = self
+            .consumer
+            .context()
+            .changes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *changes)
     }
 
@@ -146,10 +151,13 @@ impl Member {
             .consumer
             .committed_offsets(list, BROKER_TIMEOUT)
             .with_context(|| format!("cannot read the committed offset of {} {partition}", self.topics[topic]))?;
-        let found = committed.elements().into_iter().find_map(|element| match element.offset() {
-            Offset::Offset(offset) => Some((offset, element.metadata().to_owned())),
-            _ => None,
-        });
+        let found = committed
+            .elements()
+            .into_iter()
+            .find_map(|element| match element.offset() {
+                Offset::Offset(offset) => Some((offset, element.metadata().to_owned())),
+                _ => None,
+            });
         Ok(found)
     }
 
@@ -174,7 +182,10 @@ impl Member {
 
 fn number(topics: &[String], topic: &str) -> usize {
     // Only subscribed topics come; an unknown one would show as the last.
-    topics.iter().position(|known| known == topic).unwrap_or(topics.len() - 1)
+    topics
+        .iter()
+        .position(|known| known == topic)
+        .unwrap_or(topics.len() - 1)
 }
 
 fn is_fatal(error: &KafkaError) -> bool {

@@ -42,8 +42,13 @@ impl Delivery {
     /// Makes every record of `batch` durable. Dropping the future loses nothing: the offsets are not committed then.
     pub(super) async fn deliver(&self, batch: &Batch) {
         for (index, reason) in batch.unreadable() {
-            self.dead_letter(&batch.original(index), reason, "the record is no document of its topic", false)
-                .await;
+            self.dead_letter(
+                &batch.original(index),
+                reason,
+                "the record is no document of its topic",
+                false,
+            )
+            .await;
         }
         // Parts that are still to be sent, the next one last. Together they are never more than the batch.
         let mut parts = vec![batch.readable()];
@@ -69,10 +74,12 @@ impl Delivery {
                     parts.push(left);
                 }
                 Answer::TooLarge(why) => {
-                    self.dead_letter(&part.original(0), RejectReason::OversizeBatch, &why, true).await;
+                    self.dead_letter(&part.original(0), RejectReason::OversizeBatch, &why, true)
+                        .await;
                 }
                 Answer::Refused(why) => {
-                    self.dead_letter(&part.original(0), RejectReason::Malformed, &why, true).await;
+                    self.dead_letter(&part.original(0), RejectReason::Malformed, &why, true)
+                        .await;
                 }
                 Answer::Forbidden(why) => {
                     self.alarm(&why);
@@ -122,7 +129,8 @@ impl Delivery {
                 Fate::Created => created += 1,
                 Fate::Existed => existed += 1,
                 Fate::Refused(why) => {
-                    self.dead_letter(&part.original(index), RejectReason::Malformed, why, true).await;
+                    self.dead_letter(&part.original(index), RejectReason::Malformed, why, true)
+                        .await;
                 }
                 Fate::Retry(why) => {
                     busy = Some(why);

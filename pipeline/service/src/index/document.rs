@@ -134,12 +134,19 @@ fn decision_event(event: &mut Members<'_>, decision: &Decision, ingested_us: i64
         },
     );
     event.text("action", action_word(decision.action));
-    event.joined("reason", decision.reasons.iter().map(|reason| reason.text.as_str()), "; ");
+    event.joined(
+        "reason",
+        decision.reasons.iter().map(|reason| reason.text.as_str()),
+        "; ",
+    );
     event.text("dataset", "ductus.decision");
     event.text("module", PRODUCT);
     event.time("start", window.start_us);
     event.time("end", window.end_us);
-    event.integer("duration", window.end_us.saturating_sub(window.start_us).saturating_mul(1_000));
+    event.integer(
+        "duration",
+        window.end_us.saturating_sub(window.start_us).saturating_mul(1_000),
+    );
     event.time("ingested", ingested_us);
     event.integer("sequence", signed(window.sequence));
     event.integer("severity", severity(decision));
@@ -221,7 +228,14 @@ fn write_subject(doc: &mut Members<'_>, subject: Option<&str>, risk: impl FnOnce
 
 fn write_alert(doc: &mut Members<'_>, action: Action) {
     doc.object("rule", |rule| {
-        rule.text("id", if action == Action::Terminate { "ductus-terminate" } else { "ductus-step-up" });
+        rule.text(
+            "id",
+            if action == Action::Terminate {
+                "ductus-terminate"
+            } else {
+                "ductus-step-up"
+            },
+        );
         rule.text("name", "Typing or pointing is not the subject's");
         rule.text("version", VERSION);
     });
@@ -332,10 +346,25 @@ impl Said {
         match action {
             AuditAction::SessionOpened => said("session_opened", "session", "start", "session opened"),
             AuditAction::SessionClosed => said("session_closed", "session", "end", "session closed"),
-            AuditAction::ActionRaised => said("action_raised", "authentication", "change", "a more severe action is asked for"),
-            AuditAction::ActionLowered => said("action_lowered", "authentication", "change", "a less severe action is asked for"),
+            AuditAction::ActionRaised => said(
+                "action_raised",
+                "authentication",
+                "change",
+                "a more severe action is asked for",
+            ),
+            AuditAction::ActionLowered => said(
+                "action_lowered",
+                "authentication",
+                "change",
+                "a less severe action is asked for",
+            ),
             AuditAction::ReferenceCreated => said("reference_created", "iam", "creation", "first reference stored"),
-            AuditAction::ReferenceMatured => said("reference_matured", "iam", "change", "enough references to compare with"),
+            AuditAction::ReferenceMatured => said(
+                "reference_matured",
+                "iam",
+                "change",
+                "enough references to compare with",
+            ),
             AuditAction::ModelLive => said("model_live", "configuration", "change", "another model went live"),
         }
     }

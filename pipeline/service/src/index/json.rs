@@ -55,13 +55,6 @@ impl Members<'_> {
         self.out.push(b'"');
     }
 
-    /// A text, left out where there is none.
-    pub(super) fn optional_text(&mut self, name: &str, value: Option<&str>) {
-        if let Some(value) = value {
-            self.text(name, value);
-        }
-    }
-
     /// A list of texts.
     pub(super) fn texts(&mut self, name: &str, values: &[&str]) {
         self.name(name);
@@ -137,7 +130,11 @@ fn write_time(out: &mut Vec<u8>, t_us: i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     let seconds = of_day_us / 1_000_000;
     let parts = [

@@ -3,9 +3,7 @@
 //! Invariants: no label holds a user, a session or a text of Elasticsearch; what is shown is what happened, also before the
 //! first record.
 
-use prometheus::{
-    Error, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-};
+use prometheus::{Error, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 /// Seconds: 5 ms to 30 s.
 const SECONDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
@@ -76,11 +74,18 @@ impl IndexMetrics {
             )?,
             held_bytes: IntGauge::new("ductus_index_held_bytes", "Bytes that wait or are on their way.")?,
             lag: IntGaugeVec::new(
-                Opts::new("ductus_index_lag_records", "Records of the partition that are not yet read."),
+                Opts::new(
+                    "ductus_index_lag_records",
+                    "Records of the partition that are not yet read.",
+                ),
                 &["topic", "partition"],
             )?,
         };
-        for outcome in [DocumentOutcome::Created, DocumentOutcome::Existed, DocumentOutcome::DeadLetter] {
+        for outcome in [
+            DocumentOutcome::Created,
+            DocumentOutcome::Existed,
+            DocumentOutcome::DeadLetter,
+        ] {
             metrics.documents(outcome, 0);
         }
         let all: [Box<dyn prometheus::core::Collector>; 8] = [

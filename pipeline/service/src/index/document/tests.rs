@@ -70,7 +70,11 @@ fn leaves(document: &Value) -> Vec<(String, Value)> {
 fn mapped() -> std::collections::BTreeMap<String, String> {
     fn walk(path: &str, properties: &Value, found: &mut std::collections::BTreeMap<String, String>) {
         for (name, field) in properties.as_object().unwrap() {
-            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            let path = if path.is_empty() {
+                name.clone()
+            } else {
+                format!("{path}.{name}")
+            };
             match field.get("properties") {
                 Some(inner) => walk(&path, inner, found),
                 None => {
@@ -87,17 +91,176 @@ fn mapped() -> std::collections::BTreeMap<String, String> {
 
 #[test]
 fn an_alert() {
-    check(&decision(DECISION), expect![[r#""#]]);
+    check(
+        &decision(DECISION),
+        expect![[r#"
+        {"create":{"_index":"logs-ductus.decision-default","_id":"5c1f0f3b9a8d4e7f8a1b2c3d4e5f6071"}}
+        @timestamp = "2025-11-21T08:36:11.091000Z"
+        data_stream.dataset = "ductus.decision"
+        data_stream.namespace = "default"
+        data_stream.type = "logs"
+        ductus.action = "step_up"
+        ductus.confidence = 0.75
+        ductus.model.id = "keystroke"
+        ductus.model.sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+        ductus.model.version = "2026-11-21-pace"
+        ductus.reasons.delta = 38.0
+        ductus.reasons.measure = "flight_letter_letter"
+        ductus.reasons.text = "letter→letter flight +38 ms against the usual, z 3.4"
+        ductus.reasons.unit = "ms"
+        ductus.reasons.z = 3.5
+        ductus.reference.count = 15
+        ductus.reference.maturity = 100
+        ductus.reference.version = 15
+        ductus.score.fused = -3.5
+        ductus.score.keystroke = 0.25
+        ductus.score.llr = -4.5
+        ductus.session.id = "9d2e"
+        ductus.source.offset = 4711
+        ductus.source.partition = 3
+        ductus.source.topic = "ductus.events.v1"
+        ductus.window.closed = "count"
+        ductus.window.modality = "keystroke"
+        ductus.window.sequence = 3
+        ductus.window.steps = 50
+        ecs.version = "9.2.0"
+        event.action = "step_up"
+        event.category = ["authentication","intrusion_detection"]
+        event.dataset = "ductus.decision"
+        event.duration = 9090000000
+        event.end = "2025-11-21T08:36:11.091000Z"
+        event.id = "5c1f0f3b9a8d4e7f8a1b2c3d4e5f6071"
+        event.ingested = "2025-11-21T08:36:12.000000Z"
+        event.kind = "alert"
+        event.module = "ductus"
+        event.outcome = "failure"
+        event.reason = "letter→letter flight +38 ms against the usual, z 3.4"
+        event.risk_score = 83.5
+        event.risk_score_norm = 83.5
+        event.sequence = 3
+        event.severity = 73
+        event.start = "2025-11-21T08:36:02.001000Z"
+        event.type = ["info","allowed"]
+        message = "ask for a second proof of identity: letter→letter flight +38 ms against the usual, z 3.4"
+        observer.product = "ductus"
+        observer.type = "behavioural-biometrics"
+        observer.vendor = "Ductus"
+        observer.version = "0.1.0"
+        organization.id = "acme"
+        related.user = ["s-8f3a"]
+        rule.id = "ductus-step-up"
+        rule.name = "Typing or pointing is not the subject's"
+        rule.version = "0.1.0"
+        service.name = "ductus"
+        service.version = "0.1.0"
+        threat.framework = "MITRE ATT&CK"
+        threat.technique.id = ["T1078"]
+        threat.technique.name = ["Valid Accounts"]
+        user.id = "s-8f3a"
+        user.name = "s-8f3a"
+        user.risk.calculated_level = "High"
+        user.risk.calculated_score_norm = 83.5"#]],
+    );
 }
 
 #[test]
 fn insufficient_data_is_no_alert() {
-    check(&decision(INSUFFICIENT), expect![[r#""#]]);
+    check(
+        &decision(INSUFFICIENT),
+        expect![[r#"
+        {"create":{"_index":"logs-ductus.decision-default","_id":"6c1f0f3b9a8d4e7f8a1b2c3d4e5f6071"}}
+        @timestamp = "2025-11-21T08:36:11.091000Z"
+        data_stream.dataset = "ductus.decision"
+        data_stream.namespace = "default"
+        data_stream.type = "logs"
+        ductus.action = "insufficient_data"
+        ductus.confidence = 0.0
+        ductus.reasons.delta = 0.0
+        ductus.reasons.measure = "short_window"
+        ductus.reasons.text = "12 steps, at least 64 are needed"
+        ductus.reasons.unit = ""
+        ductus.reasons.z = 0.0
+        ductus.score.fused = 0.0
+        ductus.session.id = "9d2e"
+        ductus.source.offset = 4711
+        ductus.source.partition = 3
+        ductus.source.topic = "ductus.events.v1"
+        ductus.window.closed = "end"
+        ductus.window.modality = "pointer"
+        ductus.window.sequence = 0
+        ductus.window.steps = 12
+        ecs.version = "9.2.0"
+        event.action = "insufficient_data"
+        event.category = ["authentication"]
+        event.dataset = "ductus.decision"
+        event.duration = 9090000000
+        event.end = "2025-11-21T08:36:11.091000Z"
+        event.id = "6c1f0f3b9a8d4e7f8a1b2c3d4e5f6071"
+        event.ingested = "2025-11-21T08:36:12.000000Z"
+        event.kind = "event"
+        event.module = "ductus"
+        event.outcome = "unknown"
+        event.reason = "12 steps, at least 64 are needed"
+        event.risk_score = 12.0
+        event.risk_score_norm = 12.0
+        event.sequence = 0
+        event.severity = 21
+        event.start = "2025-11-21T08:36:02.001000Z"
+        event.type = ["info"]
+        message = "not enough to say who it is: 12 steps, at least 64 are needed"
+        observer.product = "ductus"
+        observer.type = "behavioural-biometrics"
+        observer.vendor = "Ductus"
+        observer.version = "0.1.0"
+        organization.id = "acme"
+        service.name = "ductus"
+        service.version = "0.1.0""#]],
+    );
 }
 
 #[test]
 fn an_audit_record() {
-    check(&audit(AUDIT), expect![[r#""#]]);
+    check(
+        &audit(AUDIT),
+        expect![[r#"
+        {"create":{"_index":"logs-ductus.audit-default","_id":"7c1f0f3b9a8d4e7f8a1b2c3d4e5f6071"}}
+        @timestamp = "2025-11-21T08:36:11.091000Z"
+        data_stream.dataset = "ductus.audit"
+        data_stream.namespace = "default"
+        data_stream.type = "logs"
+        ductus.decision.id = "5c1f0f3b9a8d4e7f8a1b2c3d4e5f6071"
+        ductus.model.id = "keystroke"
+        ductus.model.sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+        ductus.model.version = "2026-11-21-pace"
+        ductus.reference.count = 15
+        ductus.reference.maturity = 100
+        ductus.reference.version = 15
+        ductus.session.id = "9d2e"
+        ductus.source.offset = 4711
+        ductus.source.partition = 3
+        ductus.source.topic = "ductus.events.v1"
+        ecs.version = "9.2.0"
+        event.action = "action_raised"
+        event.category = ["authentication"]
+        event.dataset = "ductus.audit"
+        event.id = "7c1f0f3b9a8d4e7f8a1b2c3d4e5f6071"
+        event.ingested = "2025-11-21T08:36:12.000000Z"
+        event.kind = "event"
+        event.module = "ductus"
+        event.outcome = "success"
+        event.type = ["change"]
+        message = "a more severe action is asked for"
+        observer.product = "ductus"
+        observer.type = "behavioural-biometrics"
+        observer.vendor = "Ductus"
+        observer.version = "0.1.0"
+        organization.id = "acme"
+        related.user = ["s-8f3a"]
+        service.name = "ductus"
+        service.version = "0.1.0"
+        user.id = "s-8f3a"
+        user.name = "s-8f3a""#]],
+    );
 }
 
 #[test]
@@ -107,7 +270,9 @@ fn every_field_is_mapped_with_a_fitting_type() {
         let document = lines.split(|byte| *byte == b'\n').nth(1).unwrap();
         let document: Value = serde_json::from_slice(document).unwrap();
         for (path, value) in leaves(&document) {
-            let kind = mapped.get(&path).unwrap_or_else(|| panic!("{path} is not in component-mappings.json"));
+            let kind = mapped
+                .get(&path)
+                .unwrap_or_else(|| panic!("{path} is not in component-mappings.json"));
             let one = value.as_array().map_or(&value, |list| &list[0]);
             let fits = match kind.as_str() {
                 "keyword" | "text" | "date" => one.is_string(),
@@ -132,7 +297,17 @@ fn severity_and_level_follow_action_and_risk() {
         (Action::InsufficientData, 30.0),
     ] {
         (decision.action, decision.risk) = (action, risk);
-        shown.push(format!("{action:?} {risk}: {} {}", severity(&decision), level(&decision)));
+        shown.push(format!(
+            "{action:?} {risk}: {} {}",
+            severity(&decision),
+            level(&decision)
+        ));
     }
-    expect![[r#""#]].assert_eq(&shown.join("\n"));
+    expect![[r#"
+        Allow 5: 21 Unknown
+        Allow 45: 47 Moderate
+        StepUp 75: 73 High
+        Terminate 97: 99 Critical
+        InsufficientData 30: 21 Low"#]]
+    .assert_eq(&shown.join("\n"));
 }
