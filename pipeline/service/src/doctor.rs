@@ -4,6 +4,7 @@
 //! its mend; the exit status is 1 when there is one.
 
 use crate::config::Config;
+use crate::kafka::Logged;
 use crate::output;
 use anyhow::Context;
 use ductus_dynamics::event::Modality;
@@ -91,7 +92,7 @@ fn kafka(config: &Config) -> Vec<Finding> {
     let settings = config.kafka.settings();
     let servers = config.kafka.bootstrap();
     let brokers = || -> anyhow::Result<String> {
-        let client: BaseConsumer = settings.admin().create()?;
+        let client: BaseConsumer<Logged> = settings.admin().create_with_context(Logged)?;
         let metadata = client.fetch_metadata(None, TIMEOUT)?;
         let (brokers, topics) = (metadata.brokers().len(), metadata.topics().len());
         Ok(format!("{servers}: {brokers} brokers, {topics} topics"))

@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod gateway;
 pub mod health;
 pub mod index;
+pub mod kafka;
 pub mod metrics;
 pub mod output;
 pub mod process;

@@ -7,6 +7,7 @@ use super::player::{RecordTime, send};
 use super::scenario::{Cast, Entry, Scenario};
 use crate::config::Config;
 use crate::gateway::publisher::Publisher;
+use crate::kafka::Logged;
 use crate::shutdown::Shutdown;
 use anyhow::{Context, bail, ensure};
 use ductus_dynamics::line::{Accounting, Ingested, Line, Record};
@@ -106,14 +107,14 @@ fn wait_until_ready(score: &ScoreHandle, shutdown: &Shutdown) -> anyhow::Result<
 }
 
 /// A record as Kafka has it.
-struct Logged {
+struct Stored {
     partition: i32,
     offset: i64,
     timestamp_us: i64,
     value: Vec<u8>,
 }
 
-fn publish(config: &Config, scenario: &Scenario) -> anyhow::Result<Vec<Logged>> {
+fn publish(config: &Config, scenario: &Scenario) -> anyhow::Result<Vec<Stored>> {
     let publisher = Publisher::open(&config.kafka.settings(), &config.topics.events, "player")?;
     let mut under_way = Vec::with_capacity(scenario.records.len());
     for record in &scenario.records {
@@ -123,7 +124,7 @@ fn publish(config: &Config, scenario: &Scenario) -> anyhow::Result<Vec<Logged>> 
         .into_iter()
         .map(|(record, on_its_way)| {
             let published = futures::executor::block_on(on_its_way.acknowledged())?;
-            Ok(Logged {
+            Ok(Stored {
                 partition: published.partition,
                 offset: published.offset,
                 timestamp_us: record.due_us.div_euclid(1_000) * 1_000,
@@ -134,8 +135,8 @@ fn publish(config: &Config, scenario: &Scenario) -> anyhow::Result<Vec<Logged>> 
 }
 
 /// The ids of all decisions that follow from the records, and what becomes of the events.
-fn predict(config: &Config, log: &[Logged]) -> (HashSet<String>, Accounting) {
-    let mut partitions: BTreeMap<i32, Vec<&Logged>> = BTreeMap::new();
+fn predict(config: &Config, log: &[Stored]) -> (HashSet<String>, Accounting) {
+    let mut partitions: BTreeMap<i32, Vec<&Stored>> = BTreeMap::new();
     for logged in log {
         partitions.entry(logged.partition).or_default().push(logged);
     }
@@ -169,7 +170,8 @@ fn collect(
     batches: u64,
     shutdown: &Shutdown,
 ) -> anyhow::Result<Vec<Decision>> {
-    let consumer: BaseConsumer = config.kafka.settings().reader("ductus-demo", "collector").create()?;
+    let settings = config.kafka.settings();
+    let consumer: BaseConsumer<Logged> = settings.reader("ductus-demo", "collector").create_with_context(Logged)?;
     let mut list = TopicPartitionList::new();
     for partition in 0..config.topics.partitions {
         list.add_partition_offset(&config.topics.decisions, partition, Offset::Beginning)?;

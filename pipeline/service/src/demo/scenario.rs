@@ -6,8 +6,10 @@
 use super::recorded::Recordings;
 use super::script::{Outgoing, Part, Script, TENANT};
 use crate::config;
-use ductus_dynamics::event::{InputEvent, Modality};
+use ductus_dynamics::event::{InputEvent, KeyClass, Modality};
+use ductus_dynamics::feature::{FeatureWindow, features};
 use ductus_dynamics::synthetic::{PointerUser, Typist};
+use ductus_dynamics::window::{WindowConfig, Windower};
 use ductus_dynamics::wire::{Device, Keyboard, Layout, Pointer, Purpose};
 use serde::Serialize;
 use serde_json::json;
@@ -147,7 +149,7 @@ impl Cast {
                 let events = [
                     self.synthetic(modality, person, 2 * round, lengths.enrol),
                     self.synthetic(modality, person, 2 * round + 1, genuine),
-                    self.synthetic(modality, STRANGER, round, lengths.monitor - genuine),
+                    self.synthetic(modality, self.stranger(modality, person), round, lengths.monitor - genuine),
                 ];
                 (format!("synthetic-{name}-{}", person + 1), label, device(modality), events)
             }
@@ -167,6 +169,19 @@ impl Cast {
         Some((script, label))
     }
 
+    /// Who takes over from `person`: the most different of a few people. The demo shows the line, not how well it
+    /// recognises; two synthetic people drawn blindly may be nearly the same.
+    fn stranger(&self, modality: Modality, person: usize) -> usize {
+        let profile = |person| profile(&self.synthetic(modality, person, 0, TELLING), modality);
+        let own = profile(person);
+        let distance = |other: usize| -> f32 {
+            let theirs = profile(other);
+            own.iter().zip(&theirs).map(|(a, b)| (a - b).powi(2)).sum()
+        };
+        let by_distance = STRANGERS.map(|other| (distance(other), other));
+        by_distance.max_by(|a, b| a.0.total_cmp(&b.0)).map_or(STRANGERS.start, |(_, other)| other)
+    }
+
     fn synthetic(&self, modality: Modality, person: usize, session: u64, length: usize) -> Vec<InputEvent> {
         let seed = self
             .config
@@ -181,8 +196,34 @@ impl Cast {
     }
 }
 
-/// Number of the person who takes over: nobody who enrols.
-const STRANGER: usize = 199;
+/// People who may take over: nobody who enrols.
+const STRANGERS: std::ops::Range<usize> = 100..140;
+/// Events by which they are told apart.
+const TELLING: usize = 600;
+
+/// Mean and spread of each feature that does not depend on what is typed.
+fn profile(events: &[InputEvent], modality: Modality) -> Vec<f32> {
+    let mut windower = Windower::new(WindowConfig::KEYSTROKE, WindowConfig::POINTER, 0);
+    let mut windows = Vec::new();
+    for event in events {
+        windower.push(event, &mut windows);
+    }
+    let width = features(modality);
+    let dense = match modality {
+        Modality::Keystroke => width - KeyClass::ALL.len(),
+        Modality::Pointer => width,
+    };
+    let values: Vec<f32> = windows.iter().flat_map(|window| FeatureWindow::of(window).values).collect();
+    let steps = (values.len() / width).max(1) as f32;
+    let mean = |of: &dyn Fn(&[f32]) -> f32| values.chunks_exact(width).map(of).sum::<f32>() / steps;
+    (0..dense)
+        .flat_map(|feature| {
+            let average = mean(&|step| step[feature]);
+            let variance = mean(&|step| (step[feature] - average).powi(2));
+            [average, variance.sqrt()]
+        })
+        .collect()
+}
 
 fn device(modality: Modality) -> Device {
     let typist = modality == Modality::Keystroke;
@@ -216,7 +257,7 @@ fn bad_records(start_us: i64, round: u64) -> Vec<Outgoing> {
     let mut lone_release = good("release");
     lone_release["events"][0] = json!({ "type": "up", "t_us": 0, "press": 7 });
     let mut absurd_time = good("time");
-    absurd_time["events"][1]["t_us"] = json!(-90_000_000_000_i64);
+    absurd_time["events"][0]["t_us"] = json!(-90_000_000_000_i64);
     let values = [
         with_content.to_string(),
         without_consent.to_string(),

@@ -6,6 +6,7 @@
 use super::board::Board;
 use crate::config::Config;
 use crate::health::Health;
+use crate::kafka::Logged;
 use crate::metrics::GatewayMetrics;
 use crate::shutdown::Shutdown;
 use ductus_dynamics::wire::Decision;
@@ -26,7 +27,7 @@ const PART: &str = "kafka";
 
 /// A reader that is not assigned yet.
 pub(super) struct Feed {
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<Logged>,
     topic: String,
     /// How many decisions of each partition's past are read.
     back: i64,
@@ -36,7 +37,7 @@ pub(super) struct Feed {
 
 impl Feed {
     pub(super) fn open(config: &Config, board: Arc<Board>, metrics: GatewayMetrics) -> anyhow::Result<Self> {
-        let consumer = config.kafka.settings().reader("ductus-gateway", "feed").create()?;
+        let consumer = config.kafka.settings().reader("ductus-gateway", "feed").create_with_context(Logged)?;
         Ok(Self {
             consumer,
             topic: config.topics.decisions.clone(),

@@ -3,6 +3,7 @@
 //! Invariants: nothing is told to be published before the brokers acknowledged it; the record's key is the subject, or the
 //! session while nobody is claimed, so that a session's events stay in order.
 
+use crate::kafka::Logged;
 use ductus_stream::KafkaSettings;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::future_producer::DeliveryFuture;
@@ -32,7 +33,7 @@ pub struct Published {
 /// Produces to the events topic. Clones share one client.
 #[derive(Clone)]
 pub struct Publisher {
-    producer: FutureProducer,
+    producer: FutureProducer<Logged>,
     topic: String,
 }
 
@@ -46,7 +47,7 @@ impl Publisher {
     /// librdkafka refuses its settings.
     pub fn open(settings: &KafkaSettings, topic: &str, member: &str) -> anyhow::Result<Self> {
         Ok(Self {
-            producer: settings.producer(member).create()?,
+            producer: settings.producer(member).create_with_context(Logged)?,
             topic: topic.to_owned(),
         })
     }
