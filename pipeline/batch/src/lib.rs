@@ -16,3 +16,6 @@ pub mod query;
 pub mod serve;
 pub mod train;
 pub mod windows;
+
+#[cfg(test)]
+mod fixtures;

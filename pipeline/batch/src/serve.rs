@@ -75,7 +75,9 @@ pub fn serve(args: &ServeArgs) -> Result<Served> {
         return Ok(served);
     }
     loop {
-        let next = cron.find_next_occurrence(&Utc::now(), false).context("the schedule has no next time")?;
+        let next = cron
+            .find_next_occurrence(&Utc::now(), false)
+            .context("the schedule has no next time")?;
         tracing::info!(%next, "waiting for the next training");
         if !wait_until(next) {
             tracing::info!("stopped");
@@ -97,7 +99,11 @@ fn wait_until(next: DateTime<Utc>) -> bool {
 }
 
 fn run(args: &ServeArgs, now: DateTime<Utc>, served: &mut Served) {
-    let modalities = if args.modality.is_empty() { Modality::ALL.to_vec() } else { args.modality.clone() };
+    let modalities = if args.modality.is_empty() {
+        Modality::ALL.to_vec()
+    } else {
+        args.modality.clone()
+    };
     for modality in modalities {
         if interrupt::requested() {
             return;
@@ -112,7 +118,10 @@ fn run(args: &ServeArgs, now: DateTime<Utc>, served: &mut Served) {
             }
             Err(error) => {
                 served.failed += 1;
-                tracing::error!(modality = modality.name(), "retraining failed, the live model stays: {error:#}");
+                tracing::error!(
+                    modality = modality.name(),
+                    "retraining failed, the live model stays: {error:#}"
+                );
             }
         }
     }
@@ -135,7 +144,12 @@ fn retrain(args: &ServeArgs, modality: Modality, now: DateTime<Utc>) -> Result<b
         force: false,
         onnxruntime: args.onnxruntime.clone(),
     })?;
-    tracing::info!(model = promoted.model, changed = promoted.changed, announced = promoted.announced, "promoted");
+    tracing::info!(
+        model = promoted.model,
+        changed = promoted.changed,
+        announced = promoted.announced,
+        "promoted"
+    );
     Ok(promoted.changed)
 }
 
@@ -151,7 +165,9 @@ fn train_args(args: &ServeArgs, modality: Modality, version: &str, seed: u64) ->
     words.extend(["--modality".into(), modality.name().into(), "--out".into(), out.into()]);
     words.extend(["--seed".into(), seed.to_string().into(), "--resume".into()]);
     words.extend(args.train.split_whitespace().map(Into::into));
-    let mut train = Line::try_parse_from(words).context("--train holds options that train does not know")?.train;
+    let mut train = Line::try_parse_from(words)
+        .context("--train holds options that train does not know")?
+        .train;
     train.onnxruntime = train.onnxruntime.or_else(|| args.onnxruntime.clone());
     Ok(train)
 }
@@ -177,7 +193,10 @@ mod tests {
     #[test]
     fn options_of_train_are_handed_on_and_checked() {
         let train = train_args(&args("--steps 40 --threads 1"), Modality::Pointer, "v", 7).unwrap();
-        assert_eq!((train.steps, train.seed, train.out), (Some(40), 7, "candidates/pointer/v".into()));
+        assert_eq!(
+            (train.steps, train.seed, train.out),
+            (Some(40), 7, "candidates/pointer/v".into())
+        );
         assert!(train_args(&args("--stebs 40"), Modality::Pointer, "v", 7).is_err());
     }
 
@@ -185,7 +204,16 @@ mod tests {
     fn three_at_night() {
         let cron = Cron::from_str("0 3 * * *").unwrap();
         let now: DateTime<Utc> = "2026-11-21T09:00:00Z".parse().unwrap();
-        assert_eq!(cron.find_next_occurrence(&now, false).unwrap().to_rfc3339(), "2026-11-22T03:00:00+00:00");
-        assert!(serve(&ServeArgs { retrain: "at three".to_owned(), ..args("") }).is_err());
+        assert_eq!(
+            cron.find_next_occurrence(&now, false).unwrap().to_rfc3339(),
+            "2026-11-22T03:00:00+00:00"
+        );
+        assert!(
+            serve(&ServeArgs {
+                retrain: "at three".to_owned(),
+                ..args("")
+            })
+            .is_err()
+        );
     }
 }

@@ -1,1 +1,169 @@
+//! Protocols on synthetic people, and the command on folders that a test wrote.
 
+use super::*;
+use crate::fixtures;
+use crate::import::{Detail, ImportArgs, ImportPurpose, import};
+use crate::windows::Cutting;
+use ductus_dynamics::feature::FeatureWindow;
+use ductus_dynamics::line::{Ingested, Line, LineConfig, Record};
+use std::sync::Arc;
+
+fn args(protocol: Protocol, data: &Path, model: &Path, report: &Path) -> EvaluateArgs {
+    EvaluateArgs {
+        protocol,
+        data: data.to_owned(),
+        dataset: None,
+        model: model.to_owned(),
+        report: report.to_owned(),
+        references: None,
+        threads: NonZeroUsize::new(2).unwrap(),
+        onnxruntime: None,
+    }
+}
+
+#[test]
+fn typenet_counts_what_it_compares() {
+    let folder = tempfile::tempdir().unwrap();
+    fixtures::aalto(folder.path(), 9, 15, 40);
+    let model = fixtures::model(folder.path(), &folder.path().join("v1"), "3", &[]);
+    let report = folder.path().join("report.json");
+    let found = evaluate(&args(Protocol::Typenet, folder.path(), &model, &report)).unwrap();
+    assert_eq!((found.subjects, found.genuine, found.impostor), (9, 45, 72));
+    let written: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&report).unwrap()).unwrap();
+    let keys = [
+        "protocol",
+        "subjects",
+        "genuine",
+        "impostor",
+        "eer_subject",
+        "eer_global",
+        "auc",
+    ];
+    let keys = keys.iter().chain(&["fnmr_at_fmr_1pct", "fnmr_at_fmr_0_1pct"]);
+    assert!(keys.clone().all(|key| written.get(key).is_some()), "{written}");
+    assert!(
+        std::fs::read_to_string(folder.path().join("det.svg"))
+            .unwrap()
+            .starts_with("<svg")
+    );
+}
+
+#[test]
+fn what_cannot_be_judged_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fixtures::aalto(folder.path(), 8, 3, 40);
+    let model = fixtures::model(folder.path(), &folder.path().join("v1"), "3", &[]);
+    let report = folder.path().join("report.json");
+    let (single, empty) = (folder.path().join("single"), folder.path().join("empty"));
+    fixtures::aalto(&single, 1, 15, 40);
+    std::fs::create_dir(&empty).unwrap();
+    let refused =
+        |protocol, data: &Path| format!("{:#}", evaluate(&args(protocol, data, &model, &report)).unwrap_err());
+    assert!(refused(Protocol::Typenet, &single).contains("1 subject(s) have enough data"));
+    assert!(refused(Protocol::Typenet, &empty).contains("holds no file of the data set aalto"));
+    assert!(refused(Protocol::Balabit, &single).contains("does not judge keystroke models"));
+    assert!(!report.exists());
+}
+
+#[test]
+fn a_subject_needs_five_genuine_comparisons_for_a_rate_of_its_own() {
+    let own = |claimed: u32, genuine: usize| {
+        let genuine = (0..genuine).map(move |i| (claimed, true, 0.9 - i as f32 * 0.1));
+        genuine.chain([(claimed, false, 0.0), (claimed, false, 0.1)])
+    };
+    let mut scores = Scores {
+        all: own(0, 4).collect(),
+    };
+    assert_eq!(scores.measure().eer_subject, None);
+    scores.extend(Scores {
+        all: own(0, 5).collect(),
+    });
+    assert_eq!(scores.measure().eer_subject, Some(0.0));
+    assert_eq!(scores.all.last().unwrap().0, 1);
+}
+
+/// One path from events to features: a recording read for training, and the same one imported as batches and read by the
+/// line of the stream, give the same windows to the bit.
+#[test]
+fn import_and_stream_see_the_same_windows() {
+    let folder = tempfile::tempdir().unwrap();
+    fixtures::aalto(folder.path(), 3, 2, 130);
+    let out = folder.path().join("batches.ndjson");
+    import(&ImportArgs {
+        dataset: Dataset::Aalto,
+        dir: folder.path().to_owned(),
+        out: Some(out.clone()),
+        history: None,
+        detail: Detail::Class,
+        purpose: ImportPurpose::Session,
+        subjects_max: None,
+    })
+    .unwrap();
+    let mut line = Line::new(Arc::new(LineConfig::default()), "events", 0);
+    let mut ingested = Ingested::default();
+    for (offset, batch) in (0..).zip(std::fs::read_to_string(out).unwrap().lines()) {
+        line.ingest(
+            &Record {
+                offset,
+                timestamp_us: 0,
+                value: batch.as_bytes(),
+            },
+            &mut ingested,
+        );
+    }
+    line.finish(&mut ingested);
+    let streamed: Vec<(String, u64, FeatureWindow)> = ingested
+        .ready
+        .iter()
+        .filter(|ready| ready.window.steps.len() >= 20)
+        .map(|ready| (ready.id.session.clone(), ready.window.sequence, ready.features.clone()))
+        .collect();
+    let cutting = Cutting::of_stream(Modality::Keystroke);
+    let people = corpus::in_order(Dataset::Aalto, folder.path(), Modality::Keystroke, KeyDetail::Class).unwrap();
+    let sessions = people.iter().flat_map(|person| &person.sessions);
+    let read: Vec<(String, u64, FeatureWindow)> = sessions
+        .flat_map(|session| {
+            let windows = cutting.windows(session);
+            windows
+                .into_iter()
+                .map(|w| (session.session.clone(), w.sequence, FeatureWindow::of(&w)))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(read.len(), 3 * 2 * 9);
+    assert_eq!(streamed, read);
+}
+
+/// A model does not depend on whether its people came from a folder or from the history tables.
+#[test]
+fn history_gives_the_same_people_as_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    fixtures::aalto(folder.path(), 11, 3, 60);
+    let tables = folder.path().join("tables");
+    let tables = tables.to_str().unwrap();
+    let args = ImportArgs {
+        dataset: Dataset::Aalto,
+        dir: folder.path().to_owned(),
+        out: None,
+        history: Some(tables.to_owned()),
+        detail: Detail::Class,
+        purpose: ImportPurpose::Collect,
+        subjects_max: None,
+    };
+    let first = import(&args).unwrap();
+    assert_eq!(first.known_events, Some(0));
+    let again = import(&args).unwrap();
+    assert_eq!(
+        again.known_events,
+        Some(again.events),
+        "the same folder is appended once"
+    );
+    let source = corpus::DataSource {
+        dataset: Dataset::Aalto,
+        dir: folder.path().to_owned(),
+    };
+    let read = corpus::from_folders(&[source], Modality::Keystroke, KeyDetail::Class).unwrap();
+    let stored = corpus::from_history(tables, Modality::Keystroke, KeyDetail::Class).unwrap();
+    assert_eq!(read.len(), 11);
+    assert!(read == stored);
+}

@@ -51,7 +51,8 @@ fn check(dataset: Dataset, files: &[(&str, &[u8])], expected: Expect) {
     check_detail(dataset, KeyDetail::Class, files, expected);
 }
 
-const AALTO: &str = "PARTICIPANT_ID\tTEST_SECTION_ID\tSENTENCE\tUSER_INPUT\tKEYSTROKE_ID\tPRESS_TIME\tRELEASE_TIME\tLETTER\tKEYCODE\n";
+const AALTO: &str =
+    "PARTICIPANT_ID\tTEST_SECTION_ID\tSENTENCE\tUSER_INPUT\tKEYSTROKE_ID\tPRESS_TIME\tRELEASE_TIME\tLETTER\tKEYCODE\n";
 
 #[test]
 fn aalto_rows_are_sorted_by_press_time_and_bad_ones_counted() {
@@ -65,14 +66,30 @@ fn aalto_rows_are_sorted_by_press_time_and_bad_ones_counted() {
         7\t3\ts\tu\t6\t1471934381000\t1471934381100\t \t32\n\
         7\t20\ts\tu\t9\t14719343";
     let file = format!("{AALTO}{rows}");
-    check(Dataset::Aalto, &[("keystrokes/7_keystrokes.txt", file.as_bytes())], expect![[""]]);
+    check(
+        Dataset::Aalto,
+        &[("keystrokes/7_keystrokes.txt", file.as_bytes())],
+        expect![[r#"
+        aalto-7 aalto-7-3: ↓0space@0 ↑0@100 end@100
+        aalto-7 aalto-7-20: ↓0modifier@0 ↓1letter@100 ↑0@120 ↓2punctuation@120 ↑2@120 ↑1@150 end@150
+        {"duplicate_row":1,"non_integer_time":1,"release_before_press":1,"truncated_file":1,"wrong_columns":1}"#]],
+    );
 }
 
 #[test]
 fn aalto_in_latin_1_without_its_folder_and_with_hands() {
     let mut file = format!("{AALTO}12\t1\tcaf").into_bytes();
-    file.extend(b"\xe9\tcaf\xe9\t1\t1471934383000\t1471934383100\tf\t70\n12\t1\ts\tu\t2\t1471934383200\t1471934383300\tj\t74\n");
-    check_detail(Dataset::Aalto, KeyDetail::Hand, &[("12_keystrokes.txt", &file), ("notes.txt", b"x")], expect![[""]]);
+    file.extend(
+        b"\xe9\tcaf\xe9\t1\t1471934383000\t1471934383100\tf\t70\n12\t1\ts\tu\t2\t1471934383200\t1471934383300\tj\t74\n",
+    );
+    check_detail(
+        Dataset::Aalto,
+        KeyDetail::Hand,
+        &[("12_keystrokes.txt", &file), ("notes.txt", b"x")],
+        expect![[r#"
+        aalto-12 aalto-12-1: ↓0letter_left@0 ↑0@100 ↓1letter_right@200 ↑1@300 end@300
+        {}"#]],
+    );
 }
 
 #[test]
@@ -84,10 +101,20 @@ fn pohmm_knows_three_files_and_other_people_in_each() {
                 "free_text.csv",
                 b"user,session,keyname,timepress,timerelease\n3,1,shift,0,374\n3,1,t,296,374\n3,0,a,5,9\n3,0,a,5,9\n",
             ),
-            ("keypad.csv", b"user,session,timepress,timerelease,keycode,keyname\n3,0,0,78,105,numpad_9\n3,0,x,78,105,enter\n"),
-            ("mobile.csv", b"user,session,keyname,timepress,timerelease,pressure\n0,0,9,0,59,0.5\n"),
+            (
+                "keypad.csv",
+                b"user,session,timepress,timerelease,keycode,keyname\n3,0,0,78,105,numpad_9\n3,0,x,78,105,enter\n",
+            ),
+            (
+                "mobile.csv",
+                b"user,session,keyname,timepress,timerelease,pressure\n0,0,9,0,59,0.5\n",
+            ),
         ],
-        expect![[""]],
+        expect![[r#"
+            pohmm-free-3 pohmm-free-3-0: ↓0letter@5 ↑0@9 end@9
+            pohmm-free-3 pohmm-free-3-1: ↓0modifier@0 ↓1letter@296 ↑0@374 ↑1@374 end@374
+            pohmm-keypad-3 pohmm-keypad-3-0: ↓0digit@0 ↑0@78 end@78
+            {"duplicate_row":1,"non_integer_time":1}"#]],
     );
 }
 
@@ -98,15 +125,24 @@ fn sapimouse_marks_unknown_places() {
         150,Left,Hovered,1,1\n160,NoButton,Move,1";
     check(
         Dataset::Sapimouse,
-        &[("user2/session_2020_05_14_1min.csv", &file[..]), ("user10/session_3min.csv", &file[..60]), ("README", b"x")],
-        expect![[""]],
+        &[
+            ("user2/session_2020_05_14_1min.csv", &file[..]),
+            ("user10/session_3min.csv", &file[..60]),
+            ("README", b"x"),
+        ],
+        expect![[r#"
+            sapimouse-user2 sapimouse-user2-2020_05_14_1min: move(10,20)@0 pressPrimary(12,22)@20 move(13,23)@30 releasePrimary(14,24)@40 end@40
+            sapimouse-user10 sapimouse-user10-3min: move(10,20)@0 end@0
+            {"duplicate_row":1,"invalid_coordinates":1,"time_goes_back":1,"truncated_file":2,"unknown_value":1}"#]],
     );
 }
 
 #[test]
 fn balabit_test_sessions_have_a_subject_only_where_they_are_known_to_be_legal() {
     let head = "record timestamp,client timestamp,button,state,x,y\n";
-    let file = format!("{head}0.0,0.0,NoButton,Move,505,580\n0.1,0.109000000171,Scroll,Down,0,0\n0.2,0.2,Right,Pressed,506,581\n");
+    let file = format!(
+        "{head}0.0,0.0,NoButton,Move,505,580\n0.1,0.109000000171,Scroll,Down,0,0\n0.2,0.2,Right,Pressed,506,581\n"
+    );
     check(
         Dataset::Balabit,
         &[
@@ -116,7 +152,11 @@ fn balabit_test_sessions_have_a_subject_only_where_they_are_known_to_be_legal() 
             ("test_files/user7/session_4", b"time,x\n1,2\n"),
             ("public_labels.csv", b"filename,is_illegal\nsession_2,0\nsession_3,1\n"),
         ],
-        expect![[""]],
+        expect![[r#"
+            balabit-user7 balabit-user7-training-1: move(505,580)@0 scroll120(505,580)@109 pressSecondary(506,581)@200 end@200
+            balabit-user7 balabit-user7-test-2: move(505,580)@0 scroll120(505,580)@109 pressSecondary(506,581)@200 end@200
+            nobody balabit-user7-test-3: move(505,580)@0 scroll120(505,580)@109 pressSecondary(506,581)@200 end@200
+            {"wrong_header":1}"#]],
     );
 }
 
@@ -126,7 +166,13 @@ fn cmu_times_are_put_together_from_their_differences() {
         s002,1,1,0.1491,0.3979,0.2488,0.1069,0.1674,0.0605,0.0742\n\
         s002,1,2,0.1111,0.3451,0.2340,0.0694,0.1283,0.0589,0.0747\n\
         s002,1,3,0.1111,0.3451,0.9999,0.0694,0.1283,0.0589,0.0747\n";
-    check(Dataset::Cmu, &[("DSL-StrongPasswordData.csv", &file[..]), ("other.csv", b"a,b\n")], expect![[""]]);
+    check(
+        Dataset::Cmu,
+        &[("DSL-StrongPasswordData.csv", &file[..]), ("other.csv", b"a,b\n")],
+        expect![[r#"
+        cmu-s002 cmu-s002-1: ↓0punctuation@0 ↑0@149.1 ↓1letter@397.9 ↑1@504.8 ↓2enter@565.3 ↑2@639.5 ↓3punctuation@2639.5 ↑3@2750.6 ↓4letter@2984.6 ↑4@3054 ↓5enter@3112.9 ↑5@3187.6 end@3187.6
+        {"inconsistent_times":1}"#]],
+    );
 }
 
 #[test]
@@ -135,9 +181,18 @@ fn keyrecs_chains_digraphs_and_breaks_where_they_do() {
         p001,1,t,h,0.100,0.150,0.240,0.050,0.140\n\
         p001,1,h,Space,0.090,0.200,0.280,0.110,0.190\n\
         p001,1,x,y,0.080,0.100,0.190,0.020,0.110\n";
-    let fixed = b"participant,session,repetition,DU.v.v,DD.v.p,DU.v.p,UD.v.p,UU.v.p,DU.p.p,DD.p.1,DU.p.1,UD.p.1,UU.p.1\n\
+    let fixed =
+        b"participant,session,repetition,DU.v.v,DD.v.p,DU.v.p,UD.v.p,UU.v.p,DU.p.p,DD.p.1,DU.p.1,UD.p.1,UU.p.1\n\
         p001,2,1,0.090,0.120,0.210,0.030,0.120,0.090,0.200,0.270,0.110,0.180\n";
-    check(Dataset::Keyrecs, &[("free-text.csv", &free[..]), ("fixed-text.csv", &fixed[..])], expect![[""]]);
+    check(
+        Dataset::Keyrecs,
+        &[("free-text.csv", &free[..]), ("fixed-text.csv", &fixed[..])],
+        expect![[r#"
+        keyrecs-p001 keyrecs-p001-fixed-2: ↓0letter@0 ↑0@90 ↓1letter@120 ↑1@210 ↓2digit@320 ↑2@390 end@390
+        keyrecs-p001 keyrecs-p001-free-1: ↓0letter@0 ↑0@100 ↓1letter@150 ↑1@240 ↓2space@350 ↑2@430 end@430
+        keyrecs-p001 keyrecs-p001-free-1-1: ↓0letter@0 ↑0@80 ↓1letter@100 ↑1@190 end@190
+        {}"#]],
+    );
 }
 
 #[test]
@@ -149,7 +204,7 @@ fn files_that_are_none_are_counted() {
             ("2_keystrokes.txt", b"\x00\x01\x02"),
             ("3_keystrokes.txt", b"PARTICIPANT_ID\tPRESS_TIME\n1\t2\n"),
         ],
-        expect![[""]],
+        expect![[r#"{"empty_file":1,"not_text":1,"wrong_header":1}"#]],
     );
 }
 
@@ -157,7 +212,9 @@ fn files_that_are_none_are_counted() {
 fn a_folder_of_something_else_is_refused() {
     let folder = Folder::new(&[("readme.txt", b"x")]);
     for dataset in Dataset::ALL {
-        let error = Sessions::open(dataset, folder.0.path(), KeyDetail::Class).unwrap_err().to_string();
+        let error = Sessions::open(dataset, folder.0.path(), KeyDetail::Class)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("holds no file of the data set"), "{error}");
     }
 }
@@ -181,10 +238,18 @@ fn batches_are_small_and_consecutive() {
         subjects_max: None,
     };
     let summary = import(&args).unwrap();
-    expect![[""]].assert_eq(&serde_json::to_string(&summary).unwrap());
+    expect![[r#"{"dataset":"aalto","subjects":1,"sessions":1,"batches":4,"events":701,"refused":{}}"#]]
+        .assert_eq(&serde_json::to_string(&summary).unwrap());
     let lines = std::fs::read_to_string(out).unwrap();
     let batches: Vec<EventBatch> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(batches.iter().map(|batch| batch.seq).collect::<Vec<_>>(), [0, 1, 2, 3]);
-    assert_eq!(batches.iter().map(|batch| batch.events.len()).collect::<Vec<_>>(), [200, 200, 200, 101]);
-    assert!(batches.iter().all(|batch| batch.session == "aalto-7-20" && batch.clock == batches[0].clock));
+    assert_eq!(
+        batches.iter().map(|batch| batch.events.len()).collect::<Vec<_>>(),
+        [200, 200, 200, 101]
+    );
+    assert!(
+        batches
+            .iter()
+            .all(|batch| batch.session == "aalto-7-20" && batch.clock == batches[0].clock)
+    );
 }

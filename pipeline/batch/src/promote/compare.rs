@@ -15,7 +15,11 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 /// Equal error rates of candidate and live model, where they were found.
-pub(super) fn check(candidate: &Arc<Model>, live: &Arc<Model>, args: &PromoteArgs) -> Result<(Option<f64>, Option<f64>)> {
+pub(super) fn check(
+    candidate: &Arc<Model>,
+    live: &Arc<Model>,
+    args: &PromoteArgs,
+) -> Result<(Option<f64>, Option<f64>)> {
     let (new, old) = (&candidate.manifest().accuracy, &live.manifest().accuracy);
     let same = new.protocol == old.protocol && new.subjects == old.subjects && new.genuine == old.genuine;
     let rates = match (same, new.eer_global.zip(old.eer_global), &args.history) {
@@ -82,13 +86,19 @@ fn judge(candidate: &Arc<Model>, live: &Arc<Model>, history: &str, args: &Promot
 
 /// The people that the candidate kept aside, where its folder says so; else everybody.
 fn unseen(people: Vec<Person>, args: &PromoteArgs) -> Result<Vec<Person>> {
-    let Some(file) = args.model.as_ref().map(|folder| folder.join(HELD_OUT_FILE)).filter(|file| file.is_file()) else {
+    let Some(file) = args
+        .model
+        .as_ref()
+        .map(|folder| folder.join(HELD_OUT_FILE))
+        .filter(|file| file.is_file())
+    else {
         return Ok(people);
     };
     let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let kept: BTreeSet<&str> = text.lines().collect();
-    let (ours, others): (Vec<Person>, Vec<Person>) =
-        people.into_iter().partition(|person| kept.contains(format!("{}/{}", person.tenant, person.subject).as_str()));
+    let (ours, others): (Vec<Person>, Vec<Person>) = people
+        .into_iter()
+        .partition(|person| kept.contains(format!("{}/{}", person.tenant, person.subject).as_str()));
     // A model from elsewhere kept aside people whom this history does not know, and saw none of those it does.
     Ok(if ours.is_empty() { others } else { ours })
 }

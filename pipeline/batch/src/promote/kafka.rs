@@ -39,7 +39,9 @@ impl KafkaArgs {
             properties.insert("bootstrap.servers".to_owned(), brokers.clone());
         }
         for set in &self.set {
-            let (name, value) = set.split_once('=').with_context(|| format!("--set {set} is not NAME=VALUE"))?;
+            let (name, value) = set
+                .split_once('=')
+                .with_context(|| format!("--set {set} is not NAME=VALUE"))?;
             match name.split_once('.') {
                 Some(("kafka", name)) => {
                     properties.insert(name.to_owned(), value.to_owned());
@@ -86,7 +88,12 @@ impl Cluster {
         let (settings, topics) = args.parse()?;
         let partitions = check_topics(&settings, &topics, TIMEOUT)?;
         let producer = Producer::open(&settings, MEMBER, TIMEOUT)?;
-        Ok(Some(Self { settings, topics, partitions, producer }))
+        Ok(Some(Self {
+            settings,
+            topics,
+            partitions,
+            producer,
+        }))
     }
 
     /// The last announcement of a modality.
@@ -114,7 +121,10 @@ impl Cluster {
             })?;
         }
         if unreadable > 0 {
-            tracing::warn!(unreadable, "records of the references topic are no reference sets and are left as they are");
+            tracing::warn!(
+                unreadable,
+                "records of the references topic are no reference sets and are left as they are"
+            );
         }
         let stored = sets.into_iter().filter_map(|((partition, _), reference)| {
             let reference = reference?;

@@ -99,20 +99,33 @@ pub fn promote(args: &PromoteArgs) -> Result<Promoted> {
     let candidate = load(folder)?;
     let modality = candidate.manifest().modality;
     let live = Live::find(&registry, cluster.as_ref(), modality)?;
-    if live.as_ref().is_some_and(|live| live.this.model.sha256 == candidate.sha256()) {
+    if live
+        .as_ref()
+        .is_some_and(|live| live.this.model.sha256 == candidate.sha256())
+    {
         return Ok(Promoted::unchanged(&candidate));
     }
-    let live_model = live.as_ref().map(|live| load(&registry.folder(&live.this.path))).transpose();
+    let live_model = live
+        .as_ref()
+        .map(|live| load(&registry.folder(&live.this.path)))
+        .transpose();
     let (eer, eer_live) = match (&live, live_model) {
         (Some(_), Ok(Some(live_model))) => compare::check(&candidate, &live_model, args)?,
         (Some(live), Err(error)) => {
-            tracing::warn!(model = live.this.path, "the live model cannot be loaded and is not compared with: {error:#}");
+            tracing::warn!(
+                model = live.this.path,
+                "the live model cannot be loaded and is not compared with: {error:#}"
+            );
             (None, None)
         }
         _ => (None, None),
     };
     let path = registry.add(folder, candidate.manifest())?;
-    let target = PreviousModel { model: candidate.manifest().model_ref(), path, previous: None };
+    let target = PreviousModel {
+        model: candidate.manifest().model_ref(),
+        path,
+        previous: None,
+    };
     let previous = live.map(|live| Box::new(live.this));
     let references = switch(args, &registry, cluster, &candidate, target, previous.clone())?;
     Ok(Promoted {
@@ -131,15 +144,31 @@ fn roll_back(args: &PromoteArgs, registry: &Registry, cluster: Option<Cluster>) 
     let live = Live::find(registry, cluster.as_ref(), args.modality)?
         .with_context(|| format!("no {} model is live", args.modality.name()))?;
     let Some(target) = live.this.previous.as_deref().cloned() else {
-        bail!("{} replaced no other model, so there is none to return to", name(&live.this));
+        bail!(
+            "{} replaced no other model, so there is none to return to",
+            name(&live.this)
+        );
     };
     let model = load(&registry.folder(&target.path))?;
     if model.sha256() != target.model.sha256 {
-        bail!("{} in the registry is no longer the model that was live; restore it or promote another one", target.path);
+        bail!(
+            "{} in the registry is no longer the model that was live; restore it or promote another one",
+            target.path
+        );
     }
     // What it replaces stays reachable: rolling back twice goes forward again.
-    let replaced = PreviousModel { previous: None, ..live.this };
-    let references = switch(args, registry, cluster, &model, target, Some(Box::new(replaced.clone())))?;
+    let replaced = PreviousModel {
+        previous: None,
+        ..live.this
+    };
+    let references = switch(
+        args,
+        registry,
+        cluster,
+        &model,
+        target,
+        Some(Box::new(replaced.clone())),
+    )?;
     Ok(Promoted {
         model: model.manifest().name(),
         sha256: model.sha256().to_owned(),
@@ -207,8 +236,13 @@ impl Live {
             Some(cluster) => cluster.announced(modality)?,
             None => None,
         };
-        if let Some(ModelAnnouncement { model, path, previous, .. }) = announced {
-            return Ok(Some(Self { this: PreviousModel { model, path, previous } }));
+        if let Some(ModelAnnouncement {
+            model, path, previous, ..
+        }) = announced
+        {
+            return Ok(Some(Self {
+                this: PreviousModel { model, path, previous },
+            }));
         }
         Ok(registry.live(modality)?.map(|this| Self { this }))
     }
@@ -224,5 +258,7 @@ fn name(model: &PreviousModel) -> String {
 }
 
 fn now_us() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }

@@ -44,12 +44,19 @@ pub(super) fn move_to(args: &PromoteArgs, cluster: &mut Cluster, model: &Arc<Mod
             );
             return Err(Refused(text).into());
         }
-        return Ok(Reembedded { references_lost: sets.len(), ..Reembedded::default() });
+        return Ok(Reembedded {
+            references_lost: sets.len(),
+            ..Reembedded::default()
+        });
     };
     let windows = windows_of(history, &sets, &manifest.layout_hash, manifest.steps_max)?;
     let features: Vec<FeatureWindow> = windows
         .values()
-        .map(|window| FeatureWindow { modality: manifest.modality, len: window.steps, values: window.features.clone() })
+        .map(|window| FeatureWindow {
+            modality: manifest.modality,
+            len: window.steps,
+            values: window.features.clone(),
+        })
         .collect();
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let embeddings = embed::with_model(model, &features, threads)?;
@@ -67,7 +74,10 @@ pub(super) fn move_to(args: &PromoteArgs, cluster: &mut Cluster, model: &Arc<Mod
         }
         done.references += 1;
         done.reference_windows += after;
-        cluster.put(&Stored { partition, reference: moved })?;
+        cluster.put(&Stored {
+            partition,
+            reference: moved,
+        })?;
     }
     cluster.flush()?;
     Ok(done)
@@ -90,15 +100,24 @@ fn windows_of(
             samples.map(|sample| window_key(&set.reference, sample))
         })
         .collect();
-    let filter = WindowFilter { keys: Some(keys), ..WindowFilter::default() };
+    let filter = WindowFilter {
+        keys: Some(keys),
+        ..WindowFilter::default()
+    };
     let windows = Tables::open(history)?.read_windows(&filter)?;
     let fits = |window: &StoredWindow| window.layout_hash == layout_hash && (1..=steps_max).contains(&window.steps);
     let fitting = windows.into_iter().filter(fits);
-    Ok(fitting.map(|window| ((window.tenant.clone(), window.key.clone()), window)).collect())
+    Ok(fitting
+        .map(|window| ((window.tenant.clone(), window.key.clone()), window))
+        .collect())
 }
 
 fn window_key(reference: &Reference, sample: &Sample) -> WindowKey {
-    WindowKey { session: sample.session.clone(), modality: reference.modality, sequence: sample.sequence }
+    WindowKey {
+        session: sample.session.clone(),
+        modality: reference.modality,
+        sequence: sample.sequence,
+    }
 }
 
 /// The set with the embeddings of another model; samples without one are left out.
@@ -106,7 +125,10 @@ fn with_model(reference: Reference, model: &Model, embedding: &impl Fn(&Key) -> 
     let moved = |samples: &[Sample]| -> Vec<Sample> {
         let moved = samples.iter().filter_map(|sample| {
             let embedding = embedding(&(reference.tenant.clone(), window_key(&reference, sample)))?;
-            Some(Sample { embedding, ..sample.clone() })
+            Some(Sample {
+                embedding,
+                ..sample.clone()
+            })
         });
         moved.collect()
     };

@@ -80,7 +80,11 @@ impl Registry {
         let manifest = Manifest::load(folder)?;
         let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let path = format!("{}/{name}", modality.name());
-        Ok(PreviousModel { model: manifest.model_ref(), path, previous: None })
+        Ok(PreviousModel {
+            model: manifest.model_ref(),
+            path,
+            previous: None,
+        })
     }
 
     fn pointer(&self, modality: Modality, name: &str) -> PathBuf {

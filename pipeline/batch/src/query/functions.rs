@@ -10,11 +10,25 @@ pub(super) fn all() -> [ScalarUDF; 2] {
     ["dwell", "flight"].map(|name| {
         let milliseconds = |values: &[ColumnarValue]| {
             let arrays = ColumnarValue::values_to_arrays(values)?;
-            let (from, to) = (arrays[0].as_primitive::<Int64Type>(), arrays[1].as_primitive::<Int64Type>());
-            let between = from.iter().zip(to).map(|(from, to)| Some((to? - from?) as f64 / 1_000.0));
-            Ok(ColumnarValue::Array(Arc::new(between.collect::<Float64Array>()) as ArrayRef))
+            let (from, to) = (
+                arrays[0].as_primitive::<Int64Type>(),
+                arrays[1].as_primitive::<Int64Type>(),
+            );
+            let between = from
+                .iter()
+                .zip(to)
+                .map(|(from, to)| Some((to? - from?) as f64 / 1_000.0));
+            Ok(ColumnarValue::Array(
+                Arc::new(between.collect::<Float64Array>()) as ArrayRef
+            ))
         };
         let arguments = vec![DataType::Int64, DataType::Int64];
-        create_udf(name, arguments, DataType::Float64, Volatility::Immutable, Arc::new(milliseconds))
+        create_udf(
+            name,
+            arguments,
+            DataType::Float64,
+            Volatility::Immutable,
+            Arc::new(milliseconds),
+        )
     })
 }

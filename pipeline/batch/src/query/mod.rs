@@ -13,7 +13,7 @@ mod output;
 mod tests;
 
 use crate::interrupt;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use arrow::array::RecordBatch;
 use clap::{Args, ValueEnum};
 use datafusion::execution::context::SQLOptions;
@@ -46,21 +46,25 @@ pub enum Format {
     Json,
 }
 
-/// One row a key press: `tenant, subject, session, press, class, press_us, release_us, dwell_ms, flight_ms`. A lost release
-/// leaves dwell and the next flight empty.
+/// One row a key press: `tenant, subject, session, press, class, press_us, release_us, dwell_ms, flight_ms`. A release that was
+/// lost, or came later than windows wait for it (5 s), leaves dwell and the next flight empty.
 pub const KEYSTROKES: &str = "\
 CREATE VIEW keystrokes AS
 SELECT tenant, subject, session, press, class, press_us, release_us,
        dwell(press_us, release_us) AS dwell_ms,
        flight(lag(release_us) OVER (PARTITION BY tenant, session ORDER BY press), press_us) AS flight_ms
 FROM (
+ SELECT tenant, subject, session, press, class, press_us,
+        CASE WHEN released_us - press_us <= 5000000 THEN released_us END AS release_us
+ FROM (
   SELECT tenant, max(subject) AS subject, session, press, max(class) AS class,
          max(CASE WHEN kind = 'down' THEN t_us END) AS press_us,
-         min(CASE WHEN kind = 'up' THEN t_us END) AS release_us
+         min(CASE WHEN kind = 'up' THEN t_us END) AS released_us
   FROM events WHERE press IS NOT NULL
   GROUP BY tenant, session, press
-) AS presses
-WHERE press_us IS NOT NULL";
+ ) AS pairs
+ WHERE press_us IS NOT NULL
+) AS presses";
 
 /// Runs a query and gives its rows as text.
 pub fn query(args: &QueryArgs) -> Result<String> {
@@ -79,10 +83,20 @@ pub fn query(args: &QueryArgs) -> Result<String> {
 async fn run(sql: &str, uris: &[(&'static str, String)]) -> Result<Vec<RecordBatch>> {
     let context = context(uris).await?;
     // A question must not change anything, and nothing outside of history may be read by it.
-    let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    let frame = context.sql_with_options(sql, options).await.context("the query was refused")?;
+    let options = SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false);
+    // Only its own text: DataFusion repeats it at every level of its sources.
+    let frame = context
+        .sql_with_options(sql, options)
+        .await
+        .map_err(|error| anyhow!("the query was refused: {error}"))?;
     let schema = Arc::new(frame.schema().as_arrow().clone());
-    let mut batches = frame.collect().await.context("the query failed")?;
+    let mut batches = frame
+        .collect()
+        .await
+        .map_err(|error| anyhow!("the query failed: {error}"))?;
     if batches.is_empty() {
         batches.push(RecordBatch::new_empty(schema));
     }
@@ -99,11 +113,18 @@ async fn context(uris: &[(&'static str, String)]) -> Result<SessionContext> {
             let url = deltalake::ensure_table_uri(uri)?;
             deltalake::open_table(url).await?.table_provider().await
         };
-        let provider = opened.await.with_context(|| format!("cannot open table {name} at {uri}"))?;
-        context.register_table(*name, provider).with_context(|| format!("cannot register table {name}"))?;
+        let provider = opened
+            .await
+            .with_context(|| format!("cannot open table {name} at {uri}"))?;
+        context
+            .register_table(*name, provider)
+            .with_context(|| format!("cannot register table {name}"))?;
     }
     if uris.iter().any(|(name, _)| *name == "events") {
-        context.sql(KEYSTROKES).await.context("cannot make the view keystrokes")?;
+        context
+            .sql(KEYSTROKES)
+            .await
+            .context("cannot make the view keystrokes")?;
     } else {
         bail!("there is no table events");
     }

@@ -11,10 +11,16 @@ use std::fmt::Write;
 type Cell = Option<String>;
 
 pub(super) fn format(batches: &[RecordBatch], format: Format) -> Result<String> {
-    let Some(first) = batches.first() else { return Ok(String::new()) };
+    let Some(first) = batches.first() else {
+        return Ok(String::new());
+    };
     let schema = first.schema();
     let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    let bare: Vec<bool> = schema.fields().iter().map(|field| is_bare_json(field.data_type())).collect();
+    let bare: Vec<bool> = schema
+        .fields()
+        .iter()
+        .map(|field| is_bare_json(field.data_type()))
+        .collect();
     let mut rows = Vec::new();
     for batch in batches {
         rows.extend(cells(batch)?);
@@ -66,11 +72,20 @@ fn table(names: &[&str], rows: &[Vec<Cell>]) -> String {
 
 fn csv(names: &[&str], rows: &[Vec<Cell>]) -> String {
     let quoted = |value: &str| {
-        if value.contains([',', '"', '\n', '\r']) { format!("\"{}\"", value.replace('"', "\"\"")) } else { value.to_owned() }
+        if value.contains([',', '"', '\n', '\r']) {
+            format!("\"{}\"", value.replace('"', "\"\""))
+        } else {
+            value.to_owned()
+        }
     };
     let mut lines = vec![names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(",")];
     for row in rows {
-        lines.push(row.iter().map(|cell| quoted(cell.as_deref().unwrap_or_default())).collect::<Vec<_>>().join(","));
+        lines.push(
+            row.iter()
+                .map(|cell| quoted(cell.as_deref().unwrap_or_default()))
+                .collect::<Vec<_>>()
+                .join(","),
+        );
     }
     lines.join("\n")
 }

@@ -18,6 +18,8 @@ pub enum Augmentation {
     None,
     /// Speed and dwell by up to a tenth, times by some milliseconds, and the clock made coarse seven times in ten.
     Mixed,
+    /// As `mixed`, for every other window.
+    Half,
 }
 
 impl Augmentation {
@@ -34,6 +36,7 @@ impl Augmentation {
         match self {
             Self::None => "none",
             Self::Mixed => "mixed",
+            Self::Half => "half",
         }
     }
 }
@@ -49,8 +52,13 @@ const GRIDS_US: [f64; 4] = [1_000.0, 4_000.0, 8_000.0, 15_625.0];
 /// A screen of another resolution, and a mouse of another gain, scale the way by up to this factor.
 const SPACE: f64 = 1.25;
 
-/// Writes the features of a changed copy of `window` to `values`.
-pub(super) fn augment(window: &Window, rng: &mut ChaCha8Rng, values: &mut Vec<f32>) {
+/// Writes the features of a changed copy of `window` to `values`, which holds those of the window itself.
+pub(super) fn augment(how: Augmentation, window: &Window, rng: &mut ChaCha8Rng, values: &mut Vec<f32>) {
+    match how {
+        Augmentation::None => return,
+        Augmentation::Half if uniform(rng) < 0.5 => return,
+        Augmentation::Half | Augmentation::Mixed => {}
+    }
     values.clear();
     match &window.steps {
         Steps::Keys(keys) => keystroke_features(&changed_keys(keys, rng), values),

@@ -109,12 +109,12 @@ pub(super) fn fit(material: Material, recipe: &Recipe, run: &Run<'_>) -> Result<
     let mut losses = Vec::new();
     let mut saved = Instant::now();
     let mut change = |rng: &mut ChaCha8Rng, person: usize, sequence: usize, values: &mut Vec<f32>| {
-        augment(&originals[person][sequence], rng, values);
+        augment(recipe.augmentation, &originals[person][sequence], rng, values);
     };
     while !trainer.is_finished() {
         let report = match recipe.augmentation {
             Augmentation::None => trainer.step(run.threads)?,
-            Augmentation::Mixed => trainer.step_augmented(run.threads, &mut change)?,
+            Augmentation::Mixed | Augmentation::Half => trainer.step_augmented(run.threads, &mut change)?,
         };
         losses.push(report.loss);
         bar.set(report.step, format!("loss {:.4}", report.loss));

@@ -78,7 +78,8 @@ pub fn train(args: &TrainArgs) -> Result<Trained> {
         Some(root) => corpus::from_history(root, recipe.modality, recipe.detail)?,
         None => corpus::from_folders(&args.data, recipe.modality, recipe.detail)?,
     };
-    let people = with_windows(people, &recipe);
+    let mut people = with_windows(people, &recipe);
+    people.extend(corpus::synthetic(args.synthetic, recipe.modality, args.seed));
     let threads = args
         .threads
         .or_else(|| std::thread::available_parallelism().ok())
@@ -237,6 +238,9 @@ impl Plan<'_> {
     /// Whom the protocol can judge.
     fn judgeable(&self) -> Vec<usize> {
         let can = |person: &Person| {
+            if person.tenant == corpus::SYNTHETIC {
+                return false;
+            }
             let layout = self.lay_out(std::slice::from_ref(person));
             layout.enrolled.len() == 1 && !layout.trials.probes.is_empty()
         };
@@ -289,7 +293,9 @@ impl Plan<'_> {
     /// `tenant/subject`, one a line.
     fn names(&self, chosen: &[usize]) -> String {
         let people = chosen.iter().map(|&index| &self.people[index]);
-        people.map(|person| format!("{}/{}\n", person.tenant, person.subject)).collect()
+        people
+            .map(|person| format!("{}/{}\n", person.tenant, person.subject))
+            .collect()
     }
 
     /// Whose data went in, by tenant, and whether any of it forbids commercial use.
