@@ -36,6 +36,9 @@ const PRODUCER: [(&str, &str); 6] = [
     ("queue.buffering.max.messages", "100000"),
 ];
 
+/// Of these, what only the classic group protocol knows.
+const CLASSIC_ONLY: [&str; 2] = ["partition.assignment.strategy", "session.timeout.ms"];
+
 /// What the commit protocol rests on: (property, value, why).
 const CONSUMER_FIXED: [(&str, &str, &str); 3] = [
     (
@@ -135,6 +138,14 @@ impl KafkaSettings {
         for (name, value, _) in CONSUMER_FIXED {
             config.set(name, value);
         }
+        // Kafka 4's protocol decides these on the broker, and the client refuses to be told.
+        if config.get("group.protocol") == Some("consumer") {
+            for (name, _) in CONSUMER {
+                if CLASSIC_ONLY.contains(&name) && !self.sets_consumer(name) {
+                    config.remove(name);
+                }
+            }
+        }
         if let Some(instance) = config.get("group.instance.id").map(str::to_owned) {
             config.set("group.instance.id", format!("{instance}-{member}"));
         }
@@ -163,6 +174,10 @@ impl KafkaSettings {
     /// Configuration of an admin client.
     pub fn admin(&self) -> ClientConfig {
         self.client(&[], &BTreeMap::new(), "admin")
+    }
+
+    fn sets_consumer(&self, name: &str) -> bool {
+        self.consumer.contains_key(name) || self.common.contains_key(name)
     }
 
     fn client(&self, defaults: &[(&str, &str)], own: &BTreeMap<String, String>, member: &str) -> ClientConfig {

@@ -24,6 +24,7 @@
 //! - A session open for longer than the events topic retains them is rebuilt from what is left.
 
 mod batch;
+mod commit;
 mod output;
 mod partition;
 
@@ -31,7 +32,7 @@ use crate::compacted::Follower;
 use crate::config::ScoreConfig;
 use crate::embed::{Embed, LiveModel};
 use crate::error::StreamError;
-use crate::metrics::{PartitionState, StreamMetrics};
+use crate::metrics::StreamMetrics;
 use crate::producer::Producer;
 use crate::source::{Change, Source};
 use batch::{Batch, Waiting};
@@ -41,6 +42,7 @@ use ductus_dynamics::line::{Accounting, Embedded, Ingested, LineConfig, Record};
 use ductus_dynamics::wire::{self, AuditAction, AuditRecord};
 use output::{Output, Refusal, now_us};
 use partition::Partition;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{BorrowedMessage, Message};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -146,10 +148,17 @@ impl<'a> Shard<'a> {
         while !self.stop.load(Ordering::Acquire) {
             self.turn()?;
         }
-        self.rebalance()?;
-        self.work.conclude()?;
-        self.work.publish();
-        self.work.settle(&self.source, None)
+        let deadline = Instant::now() + Duration::from_millis(self.work.config.flush_timeout_ms);
+        loop {
+            self.rebalance()?;
+            self.work.conclude()?;
+            self.work.publish();
+            match self.work.settle(&self.source, None) {
+                // Shards that stop together disturb each other's group: serve it until it takes commits again.
+                Err(error) if is_rebalancing(&error) && Instant::now() < deadline => self.read()?,
+                ended => return ended,
+            }
+        }
     }
 
     fn turn(&mut self) -> Result<(), StreamError> {
@@ -423,86 +432,14 @@ impl Work<'_> {
             }
         }
     }
+}
 
-    /// Commits what was offered once it may be, and offers anew when it is time. Never waits.
-    fn commit_when_due(&mut self, source: &Source) -> Result<(), StreamError> {
-        if let Some(offered) = self.offered.take() {
-            if !self.output.producer.settled() {
-                self.offered = Some(offered);
-                return Ok(());
-            }
-            source.commit(&offered, false)?;
-            self.note_committed(&offered);
-        }
-        if self.committed_at.elapsed() < Duration::from_millis(self.config.commit_interval_ms) {
-            return Ok(());
-        }
-        self.committed_at = Instant::now();
-        self.conclude()?;
-        self.observe(source);
-        let refused = source.commits_refused();
-        if refused != self.commits_refused {
-            self.commits_refused = refused;
-            for partition in self.partitions.values_mut() {
-                partition.committed = None;
-            }
-        }
-        let positions = self.positions(None);
-        if !positions.is_empty() {
-            self.output.producer.draw_line();
-            self.offered = Some(positions);
-        }
-        Ok(())
-    }
-
-    /// Waits until everything is acknowledged, then commits, and waits for that as well.
-    fn settle(&mut self, source: &Source, partitions: Option<&[i32]>) -> Result<(), StreamError> {
-        let timeout = Duration::from_millis(self.config.flush_timeout_ms);
-        self.output.producer.flush(timeout)?;
-        let positions = self.positions(partitions);
-        source.commit(&positions, true)?;
-        self.note_committed(&positions);
-        Ok(())
-    }
-
-    /// What there is to commit, of these partitions or of all.
-    fn positions(&self, partitions: Option<&[i32]>) -> Vec<(i32, i64, i64)> {
-        let mut positions = Vec::new();
-        for (number, partition) in &self.partitions {
-            let asked = partitions.is_none_or(|partitions| partitions.contains(number));
-            if let Some((low, high)) = partition.position()
-                && asked
-                && partition.committed != Some((low, high))
-            {
-                positions.push((*number, low, high));
-            }
-        }
-        positions
-    }
-
-    fn note_committed(&mut self, positions: &[(i32, i64, i64)]) {
-        for &(number, low, high) in positions {
-            if let Some(partition) = self.partitions.get_mut(&number) {
-                partition.committed = Some((low, high));
-            }
-        }
-    }
-
-    fn observe(&mut self, source: &Source) {
-        self.metrics.in_flight(self.index, self.output.producer.in_flight());
-        for (number, partition) in &self.partitions {
-            let end = source.high_watermark(*number);
-            let state = PartitionState {
-                sessions: partition.line.sessions(),
-                lag_records: end.zip(partition.next_offset).map(|(end, next)| (end - next).max(0)),
-                watermark_lag_s: partition
-                    .line
-                    .watermark_us()
-                    .map(|watermark_us| now_us().saturating_sub(watermark_us) as f64 / 1e6),
-            };
-            self.metrics.partition(*number, state);
-        }
-    }
+/// Whether the group has no time for commits just now.
+fn is_rebalancing(error: &StreamError) -> bool {
+    let StreamError::Kafka { source, .. } = error else {
+        return false;
+    };
+    source.rdkafka_error_code() == Some(RDKafkaErrorCode::RebalanceInProgress)
 }
 
 /// From `offset` on, windows of this partition are embedded with `live`.
