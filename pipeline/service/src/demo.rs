@@ -41,36 +41,43 @@ pub fn run(mut config: Config, options: &DemoOptions, shutdown: &Shutdown) -> an
     if let Some(input) = &options.input {
         config.demo.recordings = Some(input.clone());
     }
-    // Told before a broker is built: without these there is nothing to see.
+    // Told before a broker is built: without it there is nothing to see.
     Runtime::start_from(&config.onnxruntime_candidates())?;
-    let cast = Cast::of(&config.demo)?;
     if options.exit {
-        let summary = play_once(config, &cast, options.out.as_deref(), None, shutdown)?;
+        let summary = play(config, options.out.as_deref(), None, shutdown)?;
         output::json(&summary)?;
         return Ok(());
     }
+    let cast = Cast::of(&config.demo)?;
     page::run(config, &cast, shutdown)
 }
 
-/// The synthetic scenario once at full speed, with another embedding step than ONNX models: for tests.
+/// The scenario once at full speed; `out` takes the decisions, one a line.
+///
+/// # Errors
+/// No ONNX Runtime, no models, or decisions that did not come in time.
+pub fn play_once(config: Config, out: Option<&Path>) -> anyhow::Result<Summary> {
+    play(config, out, None, &Shutdown::new())
+}
+
+/// The same with another embedding step than ONNX models: for tests.
 ///
 /// # Errors
 /// The decisions did not come in time.
 pub fn play_once_with(config: Config, out: Option<&Path>, embedders: Arc<dyn Embedders>) -> anyhow::Result<Summary> {
-    let cast = Cast::of(&config.demo)?;
-    play_once(config, &cast, out, Some(embedders), &Shutdown::new())
+    play(config, out, Some(embedders), &Shutdown::new())
 }
 
-fn play_once(
+fn play(
     mut config: Config,
-    cast: &Cast,
     out: Option<&Path>,
     embedders: Option<Arc<dyn Embedders>>,
     shutdown: &Shutdown,
 ) -> anyhow::Result<Summary> {
+    let cast = Cast::of(&config.demo)?;
     let cluster = Cluster::start(&mut config)?;
     let score = start_score(&config, embedders, &Registry::new())?;
-    let played = once::play(&config, cast, &score, shutdown);
+    let played = once::play(&config, &cast, &score, shutdown);
     score.stop();
     // Every decision is there already: all that a shard can miss now is its last commit to a broker that ends as well.
     if let Err(error) = score.join() {

@@ -5,7 +5,7 @@ use ductus_dynamics::event::Modality;
 use ductus_dynamics::feature::features;
 use ductus_dynamics::wire::{Decision, ModelRef};
 use ductus_service::config::Config;
-use ductus_service::demo::{Summary, play_once_with};
+use ductus_service::demo::{Summary, play_once, play_once_with};
 use ductus_stream::{Embed, EmbedFailure, Embedders, LiveModel};
 use std::path::Path;
 use std::sync::Arc;
@@ -81,15 +81,25 @@ fn play(out: &Path, sets: &[&str]) -> (Summary, Vec<Decision>) {
     let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
     let config = Config::load_from(None, std::iter::empty(), &sets).expect("no mistakes");
     let summary = play_once_with(config, Some(out), Arc::new(Everyone)).expect("it plays");
-    let written = std::fs::read_to_string(out).expect("decisions are written");
-    let decisions = written.lines().map(|line| serde_json::from_str(line).expect("a decision")).collect();
-    (summary, decisions)
+    (summary, read(out))
 }
 
+fn read(out: &Path) -> Vec<Decision> {
+    let written = std::fs::read_to_string(out).expect("decisions are written");
+    written.lines().map(|line| serde_json::from_str(line).expect("a decision")).collect()
+}
+
+/// With the released models, as `ductus demo --exit` does it.
 #[test]
 fn somebody_else_at_the_keyboard_is_seen() {
+    let library = std::env::var("ORT_DYLIB_PATH").expect("ORT_DYLIB_PATH is not set: run `cargo xtask test`");
+    let models = concat!("models.dir=", env!("CARGO_MANIFEST_DIR"), "/../../models");
+    let sets = [models.to_owned(), format!("onnxruntime.library={library}")];
+    let config = Config::load_from(None, std::iter::empty(), &sets).expect("no mistakes");
     let folder = tempfile::tempdir().expect("a folder");
-    let (summary, decisions) = play(&folder.path().join("decisions.ndjson"), &[]);
+    let out = folder.path().join("decisions.ndjson");
+    let summary = play_once(config, Some(&out)).expect("it plays");
+    let decisions = read(&out);
     assert_eq!(summary.windows, summary.decisions);
     assert_eq!(summary.decisions, decisions.len() as u64);
     assert!(summary.rejected > 0, "{summary:?}");
