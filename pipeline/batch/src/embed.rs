@@ -4,9 +4,8 @@ use crate::interrupt;
 use anyhow::{Context, Result};
 use ductus_dynamics::feature::FeatureWindow;
 use ductus_learn::Network;
-use ductus_scorer::{BATCH_WINDOWS_MAX, Model, Runtime, candidates};
+use ductus_scorer::{BATCH_WINDOWS_MAX, Model};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Embeddings of a list of windows, in its order.
@@ -30,23 +29,6 @@ impl Embeddings {
             .map(|(a, b)| (a - b).abs())
             .fold(0.0, f32::max)
     }
-}
-
-/// Starts ONNX Runtime from `--onnxruntime`, `ORT_DYLIB_PATH` or the cache folder.
-pub fn start_runtime(explicit: Option<&Path>) -> Result<()> {
-    let environment = std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from);
-    let cache = cache_dir();
-    Runtime::start_from(&candidates(explicit, environment.as_deref(), cache.as_deref()))?;
-    Ok(())
-}
-
-/// The user's cache folder for Ductus.
-pub fn cache_dir() -> Option<PathBuf> {
-    let base = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute());
-    let base = base.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
-    base.map(|base| base.join("ductus"))
 }
 
 /// Embeds through the scorer, the windows split over the threads.

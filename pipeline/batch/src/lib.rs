@@ -4,6 +4,7 @@
 //! last line on standard output, everything else goes to standard error; every command ends cleanly when interrupted.
 
 pub mod cli;
+pub mod config;
 pub mod corpus;
 pub mod embed;
 pub mod evaluate;

@@ -16,8 +16,8 @@ pub use protocol::{Protocol, Settings, held_out, pohmm, sapimouse, typenet};
 pub use trials::{Layout, Measured, Pair, Scores, Trials};
 
 use crate::corpus::{self, Person};
-use crate::embed;
 use crate::import::Dataset;
+use crate::{config, embed};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use ductus_dynamics::event::{KeyDetail, Modality};
@@ -118,7 +118,7 @@ pub struct After {
 /// Judges a model.
 pub fn evaluate(args: &EvaluateArgs) -> Result<Report> {
     let started = Instant::now();
-    embed::start_runtime(args.onnxruntime.as_deref())?;
+    config::start_runtime(args.onnxruntime.as_deref())?;
     let manifest = Manifest::load(&args.model)?;
     let modality = manifest.modality;
     if args.protocol.modality().is_some_and(|needed| needed != modality) {

@@ -21,7 +21,7 @@ const ROUNDING_US: i64 = 500;
 
 /// The files of the folder whose header has the password's columns.
 pub(super) fn files(dir: &Path) -> Result<Vec<PathBuf>> {
-    table::csv_files(dir, |header| header.iter().any(|name| *name == "sessionIndex"))
+    table::csv_files(dir, |header| header.contains(&"sessionIndex"))
 }
 
 /// Where the three times of a key stand in a row.

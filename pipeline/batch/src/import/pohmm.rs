@@ -42,8 +42,11 @@ pub(super) fn read(file: &Path, text: &str, source: &Source, refused: &mut Refus
     let Some(mut rows) = Rows::new(text, ',', columns, refused) else {
         return Vec::new();
     };
+    /// User and sample, as numbers to order by and as written.
     type Key = (u64, String, u64, String);
-    let mut samples: BTreeMap<Key, (Vec<Press>, HashSet<(&str, Press)>)> = BTreeMap::new();
+    /// The presses, and the rows seen so far.
+    type Sample<'t> = (Vec<Press>, HashSet<(&'t str, Press)>);
+    let mut samples: BTreeMap<Key, Sample<'_>> = BTreeMap::new();
     while let Some(([user, session, key, pressed, released], refused)) = rows.next_row() {
         let (Some(press_us), Some(release_us)) = (whole_ms(pressed), whole_ms(released)) else {
             refused.add(Reason::NonIntegerTime);

@@ -17,7 +17,7 @@ mod tests;
 
 pub use kafka::KafkaArgs;
 
-use crate::embed;
+use crate::config;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use ductus_dynamics::event::Modality;
@@ -89,7 +89,7 @@ pub struct Refused(pub String);
 
 /// Makes a model live, or returns to the last one.
 pub fn promote(args: &PromoteArgs) -> Result<Promoted> {
-    embed::start_runtime(args.onnxruntime.as_deref())?;
+    config::start_runtime(args.onnxruntime.as_deref())?;
     let cluster = Cluster::connect(&args.kafka)?;
     let registry = Registry::open(&args.registry)?;
     if args.roll_back {

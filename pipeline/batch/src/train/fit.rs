@@ -6,7 +6,7 @@
 use super::augment::{Augmentation, augment};
 use super::recipe::Recipe;
 use crate::corpus::Person;
-use crate::{embed, interrupt, progress};
+use crate::{config, interrupt, progress};
 use anyhow::{Context, Result, bail};
 use ductus_dynamics::feature::FeatureWindow;
 use ductus_dynamics::window::Window;
@@ -169,7 +169,7 @@ impl Checkpoint {
     /// Its name says recipe and data. `None` where there is no cache folder.
     fn of(recipe: &Recipe, data: &Dataset, part: &str) -> Option<Self> {
         let name = Sha256::digest(format!("{recipe:?} {:016x} {part}", data.fingerprint()));
-        let folder = embed::cache_dir()?.join("training");
+        let folder = config::cache_dir()?.join("training");
         Some(Self {
             file: folder.join(format!("{}.checkpoint", ductus_dynamics::id::hex(&name[..8]))),
         })

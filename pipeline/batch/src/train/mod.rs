@@ -25,8 +25,8 @@ pub use recipe::{LossName, Recipe, TrainArgs};
 pub use split::HoldOut;
 
 use crate::corpus::{self, Person};
-use crate::embed;
 use crate::evaluate::{self, Layout, Protocol, Scores, Settings};
+use crate::{config, embed};
 use anyhow::{Context, Result, bail};
 use ductus_dynamics::feature;
 use ductus_learn::Network;
@@ -73,7 +73,7 @@ pub fn train(args: &TrainArgs) -> Result<Trained> {
             args.out.display()
         );
     }
-    embed::start_runtime(args.onnxruntime.as_deref())?;
+    config::start_runtime(args.onnxruntime.as_deref())?;
     let people = match &args.history {
         Some(root) => corpus::from_history(root, recipe.modality, recipe.detail)?,
         None => corpus::from_folders(&args.data, recipe.modality, recipe.detail)?,
