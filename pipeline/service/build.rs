@@ -4,7 +4,11 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     // A path that does not exist would make cargo run this each time.
     let page = std::path::Path::new("../../web/console/dist");
-    let watched = if page.exists() { page } else { std::path::Path::new("../../web/console") };
+    let watched = if page.exists() {
+        page
+    } else {
+        std::path::Path::new("../../web/console")
+    };
     if watched.exists() {
         println!("cargo:rerun-if-changed={}", watched.display());
     }

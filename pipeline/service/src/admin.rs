@@ -56,8 +56,8 @@ async fn metrics(State(admin): State<Admin>) -> Response {
 /// # Errors
 /// The address is no address, or is taken.
 pub fn bind(listen: &str, key: &str) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind(listen)
-        .with_context(|| format!("cannot listen on {listen}; set {key} to a free address"))?;
+    let listener =
+        TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}; set {key} to a free address"))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
@@ -77,13 +77,15 @@ pub fn serve(
         .thread_name("http")
         .enable_all()
         .build()?;
-    let thread = std::thread::Builder::new().name("http-main".to_owned()).spawn(move || {
-        let served = runtime.block_on(serve_until(listener, router, shutdown, grace));
-        if let Err(error) = served {
-            tracing::error!(%error, "the web server ended");
-        }
-        runtime.shutdown_timeout(grace);
-    })?;
+    let thread = std::thread::Builder::new()
+        .name("http-main".to_owned())
+        .spawn(move || {
+            let served = runtime.block_on(serve_until(listener, router, shutdown, grace));
+            if let Err(error) = served {
+                tracing::error!(%error, "the web server ended");
+            }
+            runtime.shutdown_timeout(grace);
+        })?;
     Ok(thread)
 }
 

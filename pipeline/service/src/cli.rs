@@ -124,7 +124,10 @@ mod tests {
             ("ductus demo --exit --out decisions.ndjson", "demo"),
             ("ductus demo --listen 127.0.0.1:0", "demo"),
             ("ductus replay --input batches.ndjson --speed max", "replay"),
-            ("ductus replay --input batches.ndjson --speed 10 --set kafka.bootstrap.servers=h:1", "replay"),
+            (
+                "ductus replay --input batches.ndjson --speed 10 --set kafka.bootstrap.servers=h:1",
+                "replay",
+            ),
             ("ductus index --setup", "index"),
             ("ductus gateway", "gateway"),
             ("ductus archive", "archive"),
@@ -135,7 +138,12 @@ mod tests {
             let cli = Cli::try_parse_from(line.split(' ')).expect(line);
             assert_eq!(cli.role.name(), name);
         }
-        for line in ["ductus", "ductus replay", "ductus replay --input f --speed 0", "ductus demo --out f"] {
+        for line in [
+            "ductus",
+            "ductus replay",
+            "ductus replay --input f --speed 0",
+            "ductus demo --out f",
+        ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }
     }

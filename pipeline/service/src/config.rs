@@ -147,13 +147,18 @@ impl Config {
             .map(|(key, setting)| (key.clone(), setting.clone()))
             .collect();
         for (key, setting) in changed {
-            let alone = defaults
-                .settings
-                .iter()
-                .map(|(known, default)| (known.as_str(), if *known == key { &setting.value } else { &default.value }));
+            let alone = defaults.settings.iter().map(|(known, default)| {
+                (
+                    known.as_str(),
+                    if *known == key { &setting.value } else { &default.value },
+                )
+            });
             if let Err(error) = Self::deserialize(layers::table_of(alone)) {
                 layers.refuse(&key, setting.origin, one_line(error.message()));
-                let default = defaults.settings.get(&key).expect("a key in force stands in the defaults");
+                let default = defaults
+                    .settings
+                    .get(&key)
+                    .expect("a key in force stands in the defaults");
                 layers.settings.insert(key, default.clone());
             }
         }
@@ -182,10 +187,22 @@ impl Config {
             }
         };
         let filled = |text: &str| !text.trim().is_empty();
-        must(filled(self.kafka.bootstrap()), "kafka.bootstrap.servers", "must name a broker, host:port");
+        must(
+            filled(self.kafka.bootstrap()),
+            "kafka.bootstrap.servers",
+            "must name a broker, host:port",
+        );
         must(self.topics.partitions > 0, "topics.partitions", "must be at least 1");
-        must(self.limits.batch_bytes_max > 0, "limits.batch_bytes_max", "must be at least 1");
-        must(self.limits.batch_events_max > 0, "limits.batch_events_max", "must be at least 1");
+        must(
+            self.limits.batch_bytes_max > 0,
+            "limits.batch_bytes_max",
+            "must be at least 1",
+        );
+        must(
+            self.limits.batch_events_max > 0,
+            "limits.batch_events_max",
+            "must be at least 1",
+        );
         must(
             (1..=ductus_scorer::BATCH_WINDOWS_MAX).contains(&self.score.batch_windows_max),
             "score.batch_windows_max",
@@ -212,7 +229,11 @@ impl Config {
             "must be at least 1",
         );
         let decision = &self.decision;
-        must((0.0..=1.0).contains(&self.evidence.keep), "evidence.keep", "must be from 0 to 1");
+        must(
+            (0.0..=1.0).contains(&self.evidence.keep),
+            "evidence.keep",
+            "must be from 0 to 1",
+        );
         must(
             (0.0..=100.0).contains(&decision.step_up_risk),
             "decision.step_up_risk",
@@ -229,11 +250,31 @@ impl Config {
             "references.drift_cosine_min",
             "must be from -1 to 1",
         );
-        must(self.gateway.in_flight_max > 0, "gateway.in_flight_max", "must be at least 1");
-        must(self.gateway.stream_lag_max > 0, "gateway.stream_lag_max", "must be at least 1");
-        must(self.gateway.board_sessions_max > 0, "gateway.board_sessions_max", "must be at least 1");
-        must(self.gateway.board_decisions_max > 0, "gateway.board_decisions_max", "must be at least 1");
-        must(address(&self.gateway.listen), "gateway.listen", "must be an address and a port, as 127.0.0.1:8080");
+        must(
+            self.gateway.in_flight_max > 0,
+            "gateway.in_flight_max",
+            "must be at least 1",
+        );
+        must(
+            self.gateway.stream_lag_max > 0,
+            "gateway.stream_lag_max",
+            "must be at least 1",
+        );
+        must(
+            self.gateway.board_sessions_max > 0,
+            "gateway.board_sessions_max",
+            "must be at least 1",
+        );
+        must(
+            self.gateway.board_decisions_max > 0,
+            "gateway.board_decisions_max",
+            "must be at least 1",
+        );
+        must(
+            address(&self.gateway.listen),
+            "gateway.listen",
+            "must be an address and a port, as 127.0.0.1:8080",
+        );
         let listen = self.telemetry.listen.as_str();
         must(
             matches!(listen, "" | "off") || address(listen),
@@ -246,7 +287,11 @@ impl Config {
             "elasticsearch.url",
             "must start with http:// or https://",
         );
-        must(self.archive.flush_rows_max > 0, "archive.flush_rows_max", "must be at least 1");
+        must(
+            self.archive.flush_rows_max > 0,
+            "archive.flush_rows_max",
+            "must be at least 1",
+        );
         must(self.demo.speed > 0.0, "demo.speed", "must be above 0");
         for problem in self.score_config().problems() {
             layers.refuse("", Origin::Default, problem);
@@ -420,9 +465,17 @@ impl Kafka {
 
 /// Keys whose values are never shown.
 fn is_secret(key: &str) -> bool {
-    ["password", "secret", "api_key", ".pem", "oauthbearer.config", "sasl.jaas", "token"]
-        .iter()
-        .any(|part| key.contains(part))
+    [
+        "password",
+        "secret",
+        "api_key",
+        ".pem",
+        "oauthbearer.config",
+        "sasl.jaas",
+        "token",
+    ]
+    .iter()
+    .any(|part| key.contains(part))
 }
 
 fn address(text: &str) -> bool {

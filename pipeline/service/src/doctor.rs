@@ -62,7 +62,9 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     findings.extend(runtime.block_on(elasticsearch(config)));
     findings.extend(tables(config));
     output::text(&table(&findings));
-    let ill = findings.iter().any(|finding| matches!(finding.state, State::Problem(..)));
+    let ill = findings
+        .iter()
+        .any(|finding| matches!(finding.state, State::Problem(..)));
     Ok(if ill { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -79,7 +81,9 @@ fn table(findings: &[Finding]) -> String {
             }
         }
     }
-    let problems = findings.iter().filter(|finding| matches!(finding.state, State::Problem(..)));
+    let problems = findings
+        .iter()
+        .filter(|finding| matches!(finding.state, State::Problem(..)));
     lines.push(match problems.count() {
         0 => "all is well".to_owned(),
         1 => "1 problem".to_owned(),
@@ -118,11 +122,18 @@ fn onnxruntime_and_models(config: &Config) -> Vec<Finding> {
     let running = started.is_ok();
     let library = started
         .map(|runtime| {
-            let build = runtime.build_info().split(',').next().unwrap_or_default().trim().to_owned();
+            let build = runtime
+                .build_info()
+                .split(',')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_owned();
             format!("{} ({build})", runtime.library().display())
         })
         .map_err(anyhow::Error::from);
-    let mend = "run `cargo xtask demo` once, or set onnxruntime.library or ORT_DYLIB_PATH to libonnxruntime.so 1.24 or newer";
+    let mend =
+        "run `cargo xtask demo` once, or set onnxruntime.library or ORT_DYLIB_PATH to libonnxruntime.so 1.24 or newer";
     let mut findings = vec![Finding::of("onnx runtime", library, mend)];
     for modality in Modality::ALL {
         let part = format!("{} model", modality.name());
@@ -138,7 +149,11 @@ fn onnxruntime_and_models(config: &Config) -> Vec<Finding> {
             .map(|model| {
                 let manifest = model.manifest();
                 let sha256 = manifest.sha256.get(..12).unwrap_or_default();
-                format!("{}, sha256 {sha256}…, {} dimensions", manifest.name(), manifest.embedding_dims)
+                format!(
+                    "{}, sha256 {sha256}…, {} dimensions",
+                    manifest.name(),
+                    manifest.embedding_dims
+                )
             })
             .map_err(anyhow::Error::from);
         let mend = format!(
@@ -182,7 +197,10 @@ async fn elasticsearch(config: &Config) -> Vec<Finding> {
         anyhow::ensure!(!names.is_empty(), "no index template of ductus is there");
         Ok(names.join(", "))
     });
-    vec![reached, Finding::of("templates", templates, "run `ductus index --setup`")]
+    vec![
+        reached,
+        Finding::of("templates", templates, "run `ductus index --setup`"),
+    ]
 }
 
 async fn get(config: &Config, path: &str) -> anyhow::Result<Value> {
@@ -208,7 +226,9 @@ async fn get(config: &Config, path: &str) -> anyhow::Result<Value> {
 fn tables(config: &Config) -> Vec<Finding> {
     let tables = config.archive.tables.as_str();
     if tables.contains("://") {
-        let state = State::Unused(format!("{tables} is an object store, `archive` looks at it when it starts"));
+        let state = State::Unused(format!(
+            "{tables} is an object store, `archive` looks at it when it starts"
+        ));
         return vec![Finding {
             part: "tables".to_owned(),
             state,

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     match live(&cli.role, config) {
         Ok(code) => code,
         Err(error) => {
-            tracing::error!(role = cli.role.name(), error = format!("{error:#}"), "ductus ends");
+            tracing::error!(role = cli.role.name(), error = output::explain(&error), "ductus ends");
             ExitCode::FAILURE
         }
     }

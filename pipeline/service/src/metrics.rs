@@ -3,9 +3,7 @@
 //!
 //! Invariant: no label holds a user, a session or an address, so that the number of series is bounded.
 
-use prometheus::{
-    Error, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-};
+use prometheus::{Error, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 /// Seconds: 1 ms to 10 s.
 const SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 10.0];
@@ -52,7 +50,10 @@ impl GatewayMetrics {
                 .buckets(SECONDS.to_vec()),
             )?,
             in_flight: IntGauge::new("ductus_gateway_in_flight_batches", "Batches that wait for Kafka.")?,
-            connections: IntGauge::new("ductus_gateway_connections", "WebSocket connections and decision streams.")?,
+            connections: IntGauge::new(
+                "ductus_gateway_connections",
+                "WebSocket connections and decision streams.",
+            )?,
             decisions: IntCounter::new("ductus_gateway_decisions_total", "Decisions read from Kafka.")?,
             decisions_missed: IntCounter::new(
                 "ductus_gateway_decisions_missed_total",

@@ -248,7 +248,8 @@ mod tests {
 
     #[test]
     fn what_a_line_tells() {
-        let good = br#"{"v":1,"tenant":"t","subject":"ann","session":"s","seq":0,"purpose":"session","consent":"granted",
+        let good =
+            br#"{"v":1,"tenant":"t","subject":"ann","session":"s","seq":0,"purpose":"session","consent":"granted",
             "clock":{"origin_us":1700000000000000,"resolution_us":100},
             "device":{"keyboard":"physical","pointer":"none","layout":"qwerty","touch":false},"detail":"class",
             "events":[{"type":"down","t_us":10,"press":0,"class":"letter"},{"type":"up","t_us":90,"press":0}]}"#;
@@ -260,7 +261,10 @@ mod tests {
         ];
         for (value, key, last_us, readable) in cases {
             let line = Line::read(value, &mut Vec::new());
-            assert_eq!((line.key.as_deref(), line.last_us, line.readable), (key, last_us, readable));
+            assert_eq!(
+                (line.key.as_deref(), line.last_us, line.readable),
+                (key, last_us, readable)
+            );
         }
     }
 }

@@ -39,5 +39,7 @@ pub fn run(config: &Config, health: &Health, shutdown: &Shutdown, registry: &Reg
         }
     }
     score.stop();
-    score.join().context("not everything that was read could be finished, it is read again")
+    score
+        .join()
+        .context("not everything that was read could be finished, it is read again")
 }

@@ -124,7 +124,9 @@ mod tests {
         shutdown.request();
         thread.join().expect("the thread ends");
         assert!(shutdown.is_requested());
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
         runtime.block_on(shutdown.requested());
     }
 }

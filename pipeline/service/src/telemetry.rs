@@ -53,7 +53,10 @@ where
         let mut line = Map::new();
         line.insert("@timestamp".to_owned(), json!(rfc3339(now_ms)));
         line.insert("ecs.version".to_owned(), json!("9.0.0"));
-        line.insert("log.level".to_owned(), json!(event.metadata().level().as_str().to_lowercase()));
+        line.insert(
+            "log.level".to_owned(),
+            json!(event.metadata().level().as_str().to_lowercase()),
+        );
         line.insert("log.logger".to_owned(), json!(event.metadata().target()));
         line.insert("message".to_owned(), json!(fields.message));
         line.insert("service.name".to_owned(), json!("ductus"));
@@ -126,7 +129,11 @@ fn rfc3339(unix_ms: u128) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")

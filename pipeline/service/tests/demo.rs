@@ -86,7 +86,10 @@ fn play(out: &Path, sets: &[&str]) -> (Summary, Vec<Decision>) {
 
 fn read(out: &Path) -> Vec<Decision> {
     let written = std::fs::read_to_string(out).expect("decisions are written");
-    written.lines().map(|line| serde_json::from_str(line).expect("a decision")).collect()
+    written
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a decision"))
+        .collect()
 }
 
 /// With the released models, as `ductus demo --exit` does it.
@@ -103,14 +106,22 @@ fn somebody_else_at_the_keyboard_is_seen() {
     assert_eq!(summary.windows, summary.decisions);
     assert_eq!(summary.decisions, decisions.len() as u64);
     assert!(summary.rejected > 0, "{summary:?}");
-    let (genuine, takeover) = (summary.risk_genuine.expect("scored"), summary.risk_takeover.expect("scored"));
+    let (genuine, takeover) = (
+        summary.risk_genuine.expect("scored"),
+        summary.risk_takeover.expect("scored"),
+    );
     assert!(takeover > genuine + 30.0, "{summary:?}");
 }
 
 #[test]
 fn the_same_scenario_gives_the_same_decisions() {
     let folder = tempfile::tempdir().expect("a folder");
-    let short = ["demo.typists=2", "demo.pointers=1", "demo.monitor_keys=300", "demo.monitor_moves=400"];
+    let short = [
+        "demo.typists=2",
+        "demo.pointers=1",
+        "demo.monitor_keys=300",
+        "demo.monitor_moves=400",
+    ];
     let two_shards = [&short[..], &["score.shards=2"]].concat();
     let (_, first) = play(&folder.path().join("first.ndjson"), &short);
     let (_, again) = play(&folder.path().join("again.ndjson"), &two_shards);

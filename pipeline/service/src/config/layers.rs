@@ -134,7 +134,11 @@ impl Layers {
 
     /// The settings as nested tables, without those of librdkafka.
     pub(crate) fn table(&self) -> Table {
-        table_of(self.settings.iter().map(|(key, setting)| (key.as_str(), &setting.value)))
+        table_of(
+            self.settings
+                .iter()
+                .map(|(key, setting)| (key.as_str(), &setting.value)),
+        )
     }
 
     /// Takes a setting over the one in force, if it exists and has the right kind.
@@ -209,9 +213,7 @@ pub(crate) fn table_of<'a>(settings: impl Iterator<Item = (&'a str, &'a Value)>)
                 table.insert(part.to_owned(), value.clone());
                 break;
             }
-            let next = table
-                .entry(part)
-                .or_insert_with(|| Value::Table(Table::new()));
+            let next = table.entry(part).or_insert_with(|| Value::Table(Table::new()));
             match next {
                 Value::Table(next) => table = next,
                 // The defaults name every key, and none is both a key and a section.

@@ -36,7 +36,8 @@ fn the_defaults_are_those_of_the_domain() {
 
 #[test]
 fn each_layer_overrides_the_one_below() {
-    let file = "[score]\nshards = 3\ngroup = \"file\"\n[kafka]\n\"bootstrap.servers\" = \"file:1\"\nclient.rack = \"r1\"\n";
+    let file =
+        "[score]\nshards = 3\ngroup = \"file\"\n[kafka]\n\"bootstrap.servers\" = \"file:1\"\nclient.rack = \"r1\"\n";
     let environment = [
         ("DUCTUS__SCORE__GROUP", "environment"),
         ("DUCTUS__KAFKA__CONSUMER__FETCH__MIN__BYTES", "10"),
@@ -64,8 +65,13 @@ fn each_layer_overrides_the_one_below() {
 #[test]
 fn all_mistakes_are_told_at_once() {
     check_mistakes(
-        Some("[score]\nshards = -1\ngruop = \"x\"\n\n[telemetry]\nlog_format = \"xml\"\n[window.keystroke]\nhop = 51\n"),
-        &[("DUCTUS__GATEWAY__IN_FLIGHT_MAX", "many"), ("DUCTUS__NOTHING__LIKE__THIS", "1")],
+        Some(
+            "[score]\nshards = -1\ngruop = \"x\"\n\n[telemetry]\nlog_format = \"xml\"\n[window.keystroke]\nhop = 51\n",
+        ),
+        &[
+            ("DUCTUS__GATEWAY__IN_FLIGHT_MAX", "many"),
+            ("DUCTUS__NOTHING__LIKE__THIS", "1"),
+        ],
         &["decision.terminate_risk=10", "kafka.acks", "limits.detail=row"],
         expect![[r#"
             the configuration has 9 mistakes:
@@ -83,10 +89,15 @@ fn all_mistakes_are_told_at_once() {
 
 #[test]
 fn a_file_that_is_no_toml_is_told_by_line() {
-    check_mistakes(Some("[score\nshards = 1\n"), &NO_ENVIRONMENT, &["score.shards=x"], expect![[r#"
+    check_mistakes(
+        Some("[score\nshards = 1\n"),
+        &NO_ENVIRONMENT,
+        &["score.shards=x"],
+        expect![[r#"
         the configuration has 2 mistakes:
           ductus.toml:1: unclosed table, expected `]`
-          --set: score.shards: must be a whole number"#]]);
+          --set: score.shards: must be a whole number"#]],
+    );
 }
 
 #[test]
@@ -105,7 +116,8 @@ fn secrets_are_masked() {
         elasticsearch.password = "***"  # --set
         elasticsearch.username = "elastic"  # --set
         kafka."sasl.password" = "***"  # --set
-        kafka."ssl.key.pem" = "***"  # --set"#]].assert_eq(&lines.join("\n"));
+        kafka."ssl.key.pem" = "***"  # --set"#]]
+    .assert_eq(&lines.join("\n"));
 }
 
 #[test]

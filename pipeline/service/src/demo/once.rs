@@ -155,7 +155,12 @@ fn predict(config: &Config, log: &[Stored]) -> (HashSet<String>, Accounting) {
             };
             line.ingest(&record, &mut ingested);
             // Which windows there are does not depend on embeddings.
-            ids.extend(ingested.ready.drain(..).map(|ready| line.conclude(ready, None).decision.id));
+            ids.extend(
+                ingested
+                    .ready
+                    .drain(..)
+                    .map(|ready| line.conclude(ready, None).decision.id),
+            );
         }
         accounting.merge(line.accounting());
     }
@@ -171,7 +176,9 @@ fn collect(
     shutdown: &Shutdown,
 ) -> anyhow::Result<Vec<Decision>> {
     let settings = config.kafka.settings();
-    let consumer: BaseConsumer<Logged> = settings.reader("ductus-demo", "collector").create_with_context(Logged)?;
+    let consumer: BaseConsumer<Logged> = settings
+        .reader("ductus-demo", "collector")
+        .create_with_context(Logged)?;
     let mut list = TopicPartitionList::new();
     for partition in 0..config.topics.partitions {
         list.add_partition_offset(&config.topics.decisions, partition, Offset::Beginning)?;
@@ -182,7 +189,10 @@ fn collect(
     let mut found: HashMap<String, Decision> = HashMap::new();
     let mut missing = predicted.len();
     while missing > 0 || score.accounting().batches < batches {
-        ensure!(!shutdown.is_requested(), "stopped while {missing} decisions were missing");
+        ensure!(
+            !shutdown.is_requested(),
+            "stopped while {missing} decisions were missing"
+        );
         if started.elapsed() > timeout {
             bail!(
                 "{missing} of {} decisions are missing after {} s (demo.timeout_ms)",
@@ -197,7 +207,11 @@ fn collect(
         let decision: Decision = serde_json::from_slice(message.payload().unwrap_or_default())
             .context("a record of the decisions topic is no decision")?;
         let known = predicted.contains(&decision.id);
-        ensure!(known, "a decision was made that the domain does not predict: {}", decision.id);
+        ensure!(
+            known,
+            "a decision was made that the domain does not predict: {}",
+            decision.id
+        );
         if found.insert(decision.id.clone(), decision).is_none() {
             missing -= 1;
         }
@@ -217,7 +231,10 @@ fn risks(decisions: &[Decision], entries: &[Entry]) -> (Option<f64>, Option<f64>
         .map(|entry| (entry.session.as_str(), entry.hand_over_at_us))
         .collect();
     let (mut genuine, mut taken_over) = (Vec::new(), Vec::new());
-    for decision in decisions.iter().filter(|decision| decision.action != Action::InsufficientData) {
+    for decision in decisions
+        .iter()
+        .filter(|decision| decision.action != Action::InsufficientData)
+    {
         let at_us = hand_over.get(decision.session.as_str()).copied().flatten();
         if at_us.is_some_and(|at_us| decision.time_us >= at_us) {
             taken_over.push(f64::from(decision.risk));

@@ -188,7 +188,9 @@ impl Person {
 
 /// The page knows its sources by name.
 fn source(path: &Path) -> String {
-    let name = path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().to_lowercase());
+    let name = path
+        .file_stem()
+        .map_or_else(String::new, |name| name.to_string_lossy().to_lowercase());
     ["aalto", "pace", "pohmm", "sapimouse", "balabit"]
         .into_iter()
         .find(|known| name.contains(known))

@@ -154,7 +154,12 @@ impl Cast {
                         length => self.taken_over(modality, person, round, length),
                     },
                 ];
-                (format!("synthetic-{name}-{}", person + 1), label, device(modality), events)
+                (
+                    format!("synthetic-{name}-{}", person + 1),
+                    label,
+                    device(modality),
+                    events,
+                )
             }
         };
         let session = format!("{subject}-session-{}", round + 1);
@@ -191,7 +196,9 @@ impl Cast {
             own.iter().zip(&theirs).map(|(a, b)| (a - b).powi(2)).sum()
         };
         let by_distance = STRANGERS.map(|other| (distance(other), other));
-        by_distance.max_by(|a, b| a.0.total_cmp(&b.0)).map_or(STRANGERS.start, |(_, other)| other)
+        by_distance
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .map_or(STRANGERS.start, |(_, other)| other)
     }
 
     fn synthetic(&self, modality: Modality, person: usize, session: u64, length: usize) -> Vec<InputEvent> {
@@ -243,7 +250,10 @@ fn profile(events: &[InputEvent], modality: Modality) -> Vec<f32> {
         Modality::Keystroke => width - KeyClass::ALL.len(),
         Modality::Pointer => width,
     };
-    let values: Vec<f32> = windows.iter().flat_map(|window| FeatureWindow::of(window).values).collect();
+    let values: Vec<f32> = windows
+        .iter()
+        .flat_map(|window| FeatureWindow::of(window).values)
+        .collect();
     let steps = (values.len() / width).max(1) as f32;
     let mean = |of: &dyn Fn(&[f32]) -> f32| values.chunks_exact(width).map(of).sum::<f32>() / steps;
     (0..dense)

@@ -91,7 +91,10 @@ struct Client<'a> {
 
 impl Client<'_> {
     fn take(&mut self, event: InputEvent, purpose: Purpose) {
-        let old = self.waiting.first().is_some_and(|first| event.t_us - first.t_us >= BATCH_US);
+        let old = self
+            .waiting
+            .first()
+            .is_some_and(|first| event.t_us - first.t_us >= BATCH_US);
         if old || self.waiting.len() >= BATCH_EVENTS {
             self.send(purpose);
         }
@@ -116,7 +119,11 @@ impl Client<'_> {
             },
             device: self.script.device,
             detail: KeyDetail::Class,
-            events: self.waiting.drain(..).map(|event| on_wire(&event, self.origin_us)).collect(),
+            events: self
+                .waiting
+                .drain(..)
+                .map(|event| on_wire(&event, self.origin_us))
+                .collect(),
         };
         self.seq += 1;
         self.records.push(Outgoing {

@@ -142,11 +142,14 @@ impl State {
     fn put(&mut self, decision: Decision, sessions_max: usize, decisions_max: usize) -> bool {
         self.turn += 1;
         let turn = self.turn;
-        let session = self.sessions.entry(decision.session.clone()).or_insert_with(|| Session {
-            decisions: VecDeque::new(),
-            windows: 0,
-            turn,
-        });
+        let session = self
+            .sessions
+            .entry(decision.session.clone())
+            .or_insert_with(|| Session {
+                decisions: VecDeque::new(),
+                windows: 0,
+                turn,
+            });
         let mut latest = session.decisions.iter().rev().take(REPEATS);
         if latest.any(|known| known.id == decision.id) {
             return false;

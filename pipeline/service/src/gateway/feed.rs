@@ -37,7 +37,11 @@ pub(super) struct Feed {
 
 impl Feed {
     pub(super) fn open(config: &Config, board: Arc<Board>, metrics: GatewayMetrics) -> anyhow::Result<Self> {
-        let consumer = config.kafka.settings().reader("ductus-gateway", "feed").create_with_context(Logged)?;
+        let consumer = config
+            .kafka
+            .settings()
+            .reader("ductus-gateway", "feed")
+            .create_with_context(Logged)?;
         Ok(Self {
             consumer,
             topic: config.topics.decisions.clone(),
@@ -72,7 +76,10 @@ impl Feed {
                     if !self.take(message.payload()) {
                         strangers += 1;
                         if strangers == 1 {
-                            tracing::warn!(topic = self.topic, "a record is no decision, it and its like are skipped");
+                            tracing::warn!(
+                                topic = self.topic,
+                                "a record is no decision, it and its like are skipped"
+                            );
                         }
                     }
                 }
@@ -82,7 +89,12 @@ impl Feed {
             if checked.elapsed() > CHECK {
                 checked = Instant::now();
                 let answered = self.consumer.fetch_metadata(Some(&self.topic), METADATA_TIMEOUT);
-                health.set(PART, answered.err().map(|error| format!("the brokers do not answer: {error}")));
+                health.set(
+                    PART,
+                    answered
+                        .err()
+                        .map(|error| format!("the brokers do not answer: {error}")),
+                );
             }
         }
     }

@@ -36,7 +36,10 @@ pub(super) async fn serve(method: Method, uri: Uri) -> Response {
             } else {
                 "no-cache"
             };
-            let headers = [(header::CONTENT_TYPE, content_type(path)), (header::CACHE_CONTROL, cache)];
+            let headers = [
+                (header::CONTENT_TYPE, content_type(path)),
+                (header::CACHE_CONTROL, cache),
+            ];
             (headers, file.data.into_owned()).into_response()
         }
         None if path == "index.html" => Html(WITHOUT).into_response(),

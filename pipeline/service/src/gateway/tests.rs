@@ -70,7 +70,13 @@ impl Stand {
 
     /// Everything in the events topic, by (key, value).
     fn events(&self, count: usize) -> Vec<(String, Vec<u8>)> {
-        let consumer: BaseConsumer = self.config.kafka.settings().reader("t", "t").create().expect("a consumer");
+        let consumer: BaseConsumer = self
+            .config
+            .kafka
+            .settings()
+            .reader("t", "t")
+            .create()
+            .expect("a consumer");
         let mut list = TopicPartitionList::new();
         for partition in 0..2 {
             list.add_partition_offset(&self.config.topics.events, partition, Offset::Beginning)
@@ -89,7 +95,8 @@ impl Stand {
     }
 
     fn publish_decision(&self, session: &str, sequence: u64) {
-        let producer = Publisher::open(&self.config.kafka.settings(), &self.config.topics.decisions, "t").expect("open");
+        let producer =
+            Publisher::open(&self.config.kafka.settings(), &self.config.topics.decisions, "t").expect("open");
         let decision = decision(session, sequence).to_string();
         let sent = producer.send(Some(session), decision.as_bytes(), None).expect("sent");
         futures::executor::block_on(sent.acknowledged()).expect("acknowledged");
@@ -132,7 +139,10 @@ fn an_accepted_batch_is_in_kafka_byte_for_byte() {
     let stand = Stand::new(&[]);
     let sent = batch("s1", 0);
     let (status, headers, body) = stand.post(sent.clone());
-    assert_eq!((status, body.as_str()), (StatusCode::ACCEPTED, r#"{"accepted":2,"rejected":0}"#));
+    assert_eq!(
+        (status, body.as_str()),
+        (StatusCode::ACCEPTED, r#"{"accepted":2,"rejected":0}"#)
+    );
     assert_eq!(headers["x-content-type-options"], "nosniff");
     assert_eq!(stand.events(1), [("ann".to_owned(), sent.into_bytes())]);
 }
@@ -157,7 +167,12 @@ fn what_breaks_the_contract_is_refused_and_not_echoed() {
         assert_eq!(problem["reason"], reason);
         assert!(!answer.contains("secret"), "{answer}");
     }
-    assert!(stand.get("/metrics").2.contains(r#"ductus_gateway_batches_total{outcome="no_consent"} 1"#));
+    assert!(
+        stand
+            .get("/metrics")
+            .2
+            .contains(r#"ductus_gateway_batches_total{outcome="no_consent"} 1"#)
+    );
 }
 
 #[test]
@@ -174,14 +189,24 @@ fn a_foreign_page_may_not_send() {
 
 #[test]
 fn a_kafka_that_is_slow_is_told_with_when_to_come_again() {
-    let stand = Stand::new(&["gateway.in_flight_max=1", "gateway.produce_timeout_ms=300", "gateway.retry_after_s=7"]);
+    let stand = Stand::new(&[
+        "gateway.in_flight_max=1",
+        "gateway.produce_timeout_ms=300",
+        "gateway.retry_after_s=7",
+    ]);
     let refusals = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 200];
     stand.broker.request_errors(RDKafkaApiKey::Produce, &refusals);
     let posts = (0..4).map(|seq| {
         let request = stand.client.post(stand.url("/v1/events")).body(batch("s1", seq));
         async move {
             let response = request.send().await.expect("an answer");
-            (response.status().as_u16(), response.headers()["retry-after"].to_str().map(str::to_owned).expect("text"))
+            (
+                response.status().as_u16(),
+                response.headers()["retry-after"]
+                    .to_str()
+                    .map(str::to_owned)
+                    .expect("text"),
+            )
         }
     });
     let mut answers = stand.runtime.block_on(futures::future::join_all(posts));
@@ -218,7 +243,12 @@ fn a_web_socket_answers_each_frame() {
 fn decisions_are_shown_and_streamed() {
     let stand = Stand::new(&[]);
     let streamed = stand.runtime.block_on(async {
-        let response = stand.client.get(stand.url("/v1/decisions/stream?session=s1")).send().await.expect("a stream");
+        let response = stand
+            .client
+            .get(stand.url("/v1/decisions/stream?session=s1"))
+            .send()
+            .await
+            .expect("a stream");
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let mut chunks = response.bytes_stream();
         assert_eq!(chunks.next().await.expect("a chunk").expect("bytes"), ": open\n\n");
@@ -232,11 +262,19 @@ fn decisions_are_shown_and_streamed() {
         }
         text
     });
-    assert!(streamed.contains("id: s1-0") && streamed.contains("id: s1-1"), "{streamed}");
+    assert!(
+        streamed.contains("id: s1-0") && streamed.contains("id: s1-1"),
+        "{streamed}"
+    );
     assert!(!streamed.contains("other"), "{streamed}");
     assert_eq!(stand.get("/readyz").2, r#"{"ready":true,"missing":{}}"#);
     let sessions: Value = serde_json::from_str(&stand.get("/v1/sessions").2).expect("json");
-    let known: Vec<&str> = sessions.as_array().expect("a list").iter().filter_map(|s| s["session"].as_str()).collect();
+    let known: Vec<&str> = sessions
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|s| s["session"].as_str())
+        .collect();
     assert_eq!(known.len(), 2);
     let decisions: Value = serde_json::from_str(&stand.get("/v1/sessions/s1/decisions").2).expect("json");
     assert_eq!(decisions, json!([decision("s1", 0), decision("s1", 1)]));
@@ -249,7 +287,12 @@ fn the_page_and_what_is_beside_it() {
     let (status, headers, body) = stand.get("/");
     assert_eq!(status, StatusCode::OK);
     assert!(body.to_lowercase().starts_with("<!doctype html>"), "{body}");
-    assert!(headers["content-security-policy"].to_str().expect("text").contains("frame-ancestors 'none'"));
+    assert!(
+        headers["content-security-policy"]
+            .to_str()
+            .expect("text")
+            .contains("frame-ancestors 'none'")
+    );
     assert_eq!(stand.get("/livez").2, "alive\n");
     assert_eq!(stand.get("/v1/demo").0, StatusCode::NOT_FOUND);
     assert_eq!(stand.get("/nothing").0, StatusCode::NOT_FOUND);
@@ -268,6 +311,8 @@ fn a_stop_ends_streams_and_sockets() {
     });
     stand.shutdown.request();
     stand.running.take().expect("it runs").join();
-    let end = stand.runtime.block_on(async { tokio::time::timeout(WAIT, chunks.next()).await });
+    let end = stand
+        .runtime
+        .block_on(async { tokio::time::timeout(WAIT, chunks.next()).await });
     assert!(matches!(end, Ok(None | Some(Err(_)))), "the stream ends");
 }
