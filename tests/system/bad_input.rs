@@ -141,7 +141,23 @@ async fn every_bad_input_becomes_a_dead_letter_and_the_stream_goes_on() {
         .iter()
         .map(|(name, values)| fate(name, values, &letters))
         .collect();
-    expect![[r#""#]].assert_eq(&lines.join("\n"));
+    expect![[r#"
+        not JSON: malformed
+        cut short: malformed
+        an unknown version: unsupported_version
+        an unknown field: unknown_field
+        a field with a key: content_field
+        a class nobody knows: unknown_value
+        an id with spaces: invalid_id
+        no consent: no_consent
+        a clock of 1970: absurd_clock (kept)
+        a negative time: absurd_time (kept), release_without_press (kept)
+        a backward time: late_events (kept)
+        a release without its press: release_without_press (kept)
+        too many events: too_many_events
+        1 MB of noise: oversize_batch
+        a batch twice: repeated_batch (kept)
+        a batch missing: missing_batches (kept)"#]].assert_eq(&lines.join("\n"));
     for letter in &letters {
         assert!(
             !String::from_utf8_lossy(&letter.value).contains("secret words"),
@@ -153,14 +169,16 @@ async fn every_bad_input_becomes_a_dead_letter_and_the_stream_goes_on() {
 
 /// What became of one input.
 fn fate(name: &str, values: &[Vec<u8>], letters: &[Record]) -> String {
-    let mine: Vec<Value> = letters
-        .iter()
-        .filter(|letter| letter.key.as_deref() == Some(name))
-        .map(|letter| serde_json::from_slice(&letter.value).unwrap())
-        .collect();
+    let mine = letters.iter().filter(|letter| letter.key.as_deref() == Some(name));
     let mut kept = BTreeMap::new();
-    for letter in &mine {
+    for record in mine {
+        let letter: Value = serde_json::from_slice(&record.value).unwrap();
         let reason = letter["reason"].as_str().unwrap().to_owned();
+        assert_eq!(
+            record.reason.as_ref(),
+            Some(&reason),
+            "{name}: the header says the same"
+        );
         let size = letter["size_bytes"].as_u64().unwrap();
         assert!(
             values.iter().any(|value| value.len() as u64 == size),

@@ -20,7 +20,8 @@ pub(crate) struct Record {
     pub(crate) timestamp_us: i64,
     pub(crate) key: Option<String>,
     pub(crate) value: Vec<u8>,
-    pub(crate) headers: Vec<(String, String)>,
+    /// The header `reason`.
+    pub(crate) reason: Option<String>,
 }
 
 /// The broker, as one test sees it.
@@ -71,6 +72,15 @@ impl Kafka {
                 .await
                 .unwrap();
             assert!(made[0].is_ok(), "{made:?}");
+            // Made is not yet known everywhere.
+            let known = || {
+                admin.inner().fetch_metadata(Some(&name), TIMEOUT).unwrap().topics()[0]
+                    .partitions()
+                    .len()
+            };
+            while known() < partitions as usize {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
         }
     }
 
@@ -92,7 +102,7 @@ impl Kafka {
         }
     }
 
-    /// Everything that stands in a topic now, partition by partition.
+    /// Everything that stands in a topic now, in order within each partition.
     pub(crate) fn read(&self, logical: &str) -> Vec<Record> {
         let consumer: BaseConsumer = self
             .config()
@@ -101,30 +111,31 @@ impl Kafka {
             .unwrap();
         let topic = self.topic(logical);
         let partitions = if logical == "models" { 1 } else { PARTITIONS };
-        let mut records = Vec::new();
+        let mut assignment = TopicPartitionList::new();
+        let mut left = 0;
         for partition in 0..partitions {
             let (low, high) = consumer.fetch_watermarks(&topic, partition, TIMEOUT).unwrap();
-            let mut assignment = TopicPartitionList::new();
+            left += high - low;
             assignment
                 .add_partition_offset(&topic, partition, Offset::Offset(low))
                 .unwrap();
-            consumer.assign(&assignment).unwrap();
-            let mut next = low;
-            while next < high {
-                let message = consumer
-                    .poll(TIMEOUT)
-                    .unwrap_or_else(|| panic!("{topic}/{partition} stops at {next} of {high}"))
-                    .unwrap();
-                next = message.offset() + 1;
-                records.push(Record {
-                    partition,
-                    offset: message.offset(),
-                    timestamp_us: message.timestamp().to_millis().unwrap_or(0) * 1_000,
-                    key: message.key().map(|key| String::from_utf8_lossy(key).into_owned()),
-                    value: message.payload().unwrap_or_default().to_vec(),
-                    headers: headers(&message),
-                });
-            }
+        }
+        consumer.assign(&assignment).unwrap();
+        let mut records = Vec::new();
+        while left > 0 {
+            let message = consumer
+                .poll(TIMEOUT)
+                .unwrap_or_else(|| panic!("{topic}: {left} records do not come"))
+                .unwrap();
+            left -= 1;
+            records.push(Record {
+                partition: message.partition(),
+                offset: message.offset(),
+                timestamp_us: message.timestamp().to_millis().unwrap_or(0) * 1_000,
+                key: message.key().map(|key| String::from_utf8_lossy(key).into_owned()),
+                value: message.payload().unwrap_or_default().to_vec(),
+                reason: header(&message, "reason"),
+            });
         }
         records
     }
@@ -138,16 +149,8 @@ impl Kafka {
     }
 }
 
-fn headers(message: &impl Message) -> Vec<(String, String)> {
-    message.headers().map_or_else(Vec::new, |headers| {
-        headers
-            .iter()
-            .map(|header| {
-                (
-                    header.key.to_owned(),
-                    String::from_utf8_lossy(header.value.unwrap_or_default()).into_owned(),
-                )
-            })
-            .collect()
-    })
+fn header(message: &impl Message, name: &str) -> Option<String> {
+    let headers = message.headers()?;
+    let value = headers.iter().find(|header| header.key == name)?.value?;
+    Some(String::from_utf8_lossy(value).into_owned())
 }

@@ -67,7 +67,7 @@ impl Program {
     }
 
     /// Waits until `/readyz` at `listen` says so.
-    pub(crate) async fn until_ready(&self, listen: &str) {
+    pub(crate) async fn until_ready(&mut self, listen: &str) {
         let url = format!("http://{listen}/readyz");
         let start = Instant::now();
         loop {
@@ -76,6 +76,9 @@ impl Program {
                 .is_ok_and(|response| response.status().is_success())
             {
                 return;
+            }
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("ended with {status} before it was ready:\n{}", self.log());
             }
             assert!(start.elapsed() < PATIENCE, "not ready:\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(100)).await;

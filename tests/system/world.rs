@@ -90,7 +90,7 @@ impl World {
     /// `ductus ROLE` with this world's configuration, running until it is dropped.
     pub(crate) async fn start(&self, role: &[&str]) -> Program {
         let listen = crate::process::free_address();
-        let program = Program::start("ductus", self.folder.path(), &self.arguments(role, &listen));
+        let mut program = Program::start("ductus", self.folder.path(), &self.arguments(role, &listen));
         program.until_ready(&listen).await;
         program
     }
