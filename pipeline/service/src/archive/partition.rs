@@ -6,44 +6,87 @@
 
 use ductus_dynamics::event::{InputEvent, KeyDetail};
 use ductus_dynamics::line::{Ingested, Line, LineConfig, Record};
-use ductus_dynamics::parse::{ParseLimits, parse};
+use ductus_dynamics::parse::{BatchHead, ParseLimits, parse};
 use ductus_dynamics::reject::{RejectReason, Rejections};
 use ductus_dynamics::wire::{AuditAction, Decision};
 use ductus_history::{DecisionRows, EventRows, HistoryError, RecordBatch, RowSource, WindowRows};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+/// Longest metadata of a commit: Kafka's default bound is 4096 bytes (`offset.metadata.max.bytes`).
+const METADATA_BYTES_MAX: usize = 3_900;
+
 /// What the commit of an events partition says besides its offset.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Position {
     /// Records below this were archived.
     pub(super) next: i64,
     /// Where the watermark stood before the record at the committed offset.
     pub(super) watermark_us: Option<i64>,
+    /// First records of the sessions that were open; `None` where there were too many to say.
+    pub(super) open: Option<BTreeSet<i64>>,
 }
 
 impl Position {
     /// Reads a commit's metadata; where it says nothing, `committed` is all that is known.
     pub(super) fn parse(metadata: &str, committed: i64) -> Self {
-        let value = |name: &str| {
-            metadata
-                .split(' ')
-                .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
+        let text = |name: &str| {
+            let mut pairs = metadata.split(' ');
+            pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
         };
+        let number = |name: &str| text(name)?.parse().ok();
+        let open = text("open").map(|open| {
+            let deltas = open.split(',').filter_map(|delta| delta.parse::<i64>().ok());
+            deltas.map(|delta| committed + delta).collect()
+        });
         Self {
-            next: value("next").unwrap_or(committed),
-            watermark_us: value("watermark_us"),
+            next: number("next").unwrap_or(committed),
+            watermark_us: number("watermark_us"),
+            open,
         }
     }
 
-    /// The commit's metadata.
-    pub(super) fn metadata(&self) -> String {
-        match self.watermark_us {
-            Some(watermark_us) => format!("next={} watermark_us={watermark_us}", self.next),
-            None => format!("next={}", self.next),
+    /// The metadata of a commit of `committed`.
+    pub(super) fn metadata(&self, committed: i64) -> String {
+        let mut text = format!("next={}", self.next);
+        if let Some(watermark_us) = self.watermark_us {
+            text.push_str(&format!(" watermark_us={watermark_us}"));
         }
+        if let Some(open) = &self.open {
+            let deltas: Vec<String> = open.iter().map(|offset| (offset - committed).to_string()).collect();
+            let deltas = deltas.join(",");
+            if text.len() + deltas.len() < METADATA_BYTES_MAX - " open=".len() {
+                text.push_str(" open=");
+                text.push_str(&deltas);
+            }
+        }
+        text
     }
+}
+
+/// Records that were archived before and go through the line again, to rebuild the sessions that were open.
+#[derive(Debug)]
+struct Replay {
+    /// Up to here.
+    next: i64,
+    /// First records of the sessions to rebuild.
+    open: BTreeSet<i64>,
+    /// Keys of those that were met.
+    keys: HashSet<String>,
+}
+
+impl Replay {
+    /// Whether a batch belongs to a session that is rebuilt. One that was closed before must not come to life again: a batch
+    /// of it that is read without what was before it would stand for a session that never was.
+    fn takes(&mut self, offset: i64, head: &BatchHead<'_>) -> bool {
+        let key = key(head.tenant, head.session);
+        self.keys.contains(&key) || (self.open.contains(&offset) && self.keys.insert(key))
+    }
+}
+
+fn key(tenant: &str, session: &str) -> String {
+    format!("{tenant}/{session}")
 }
 
 /// A partition of the events topic.
@@ -65,8 +108,9 @@ pub(super) struct Events {
     windows_from: i64,
     /// Steps in the windows that wait.
     window_steps: usize,
-    /// Where the watermark stood before the first record of sessions that may still be open.
-    opened: BTreeMap<i64, Option<i64>>,
+    /// The open sessions: offset of the first record, and where the watermark stood before it.
+    open: HashMap<String, (i64, Option<i64>)>,
+    replay: Option<Replay>,
     /// Buffers used again for each record.
     ingested: Ingested,
     parsed: Vec<InputEvent>,
@@ -91,7 +135,8 @@ impl Events {
             window_rows: WindowRows::new(),
             windows_from: position.next.max(windows_last.map_or(0, |last| last + 1)),
             window_steps: 0,
-            opened: BTreeMap::new(),
+            open: HashMap::new(),
+            replay: None,
             ingested: Ingested::default(),
             parsed: Vec::new(),
         };
@@ -104,6 +149,11 @@ impl Events {
             };
             begun.line.ingest(&record, &mut begun.ingested);
         }
+        begun.replay = position.open.map(|open| Replay {
+            next: position.next,
+            open,
+            keys: HashSet::new(),
+        });
         begun
     }
 
@@ -132,23 +182,31 @@ impl Events {
     /// Takes the next record. Returns whether it was refused whole (scoring writes its dead letter).
     pub(super) fn take(&mut self, offset: i64, timestamp_us: i64, value: &[u8]) -> bool {
         self.ingested.clear();
-        let watermark_us = self.line.watermark_us();
-        let record = Record {
+        self.parsed.clear();
+        // Refused events are counted by scoring.
+        let mut rejections = Rejections::default();
+        let head = parse(value, &self.limits, &mut self.parsed, &mut rejections).ok();
+        let mut record = Record {
             offset,
             timestamp_us,
             value,
         };
+        if self.replay.as_ref().is_some_and(|replay| offset >= replay.next) {
+            self.replay = None;
+        }
+        if let (Some(replay), Some(head)) = (&mut self.replay, &head)
+            && !replay.takes(offset, head)
+        {
+            // Its time counts, what it holds does not.
+            record.value = b"";
+        }
+        let watermark_us = self.line.watermark_us();
         self.line.ingest(&record, &mut self.ingested);
         self.next = Some(offset + 1);
-        if self
-            .ingested
-            .audits
-            .iter()
-            .any(|audit| audit.action == AuditAction::SessionOpened)
-        {
-            self.opened.insert(offset, watermark_us);
+        self.note_sessions(offset, watermark_us);
+        if let Some(head) = &head {
+            self.take_rows(head, offset, timestamp_us, value);
         }
-        let refused = self.take_rows(&record);
         for ready in self.ingested.ready.drain(..) {
             if ready.offset >= self.windows_from {
                 self.window_steps += ready.window.steps.len();
@@ -156,19 +214,23 @@ impl Events {
             }
             self.line.conclude(ready, None);
         }
-        refused
+        head.is_none()
     }
 
     /// What to commit once all rows up to here are written: the offset, and what its metadata says.
-    pub(super) fn commit(&mut self) -> Option<(i64, Position)> {
+    pub(super) fn commit(&self) -> Option<(i64, Position)> {
         let next = self.next?;
-        let low = self.line.low_offset().unwrap_or(next);
-        self.opened = self.opened.split_off(&low);
-        let watermark_us = match self.opened.get(&low) {
-            Some(watermark_us) => *watermark_us,
-            None => self.line.watermark_us(),
+        let (low, watermark_us) = match self.open.values().min() {
+            Some(oldest) => *oldest,
+            None => (next, self.line.watermark_us()),
         };
-        Some((low, Position { next, watermark_us }))
+        let open = self.open.values().map(|(offset, _)| *offset).collect();
+        let position = Position {
+            next,
+            watermark_us,
+            open: Some(open),
+        };
+        Some((low, position))
     }
 
     /// The window rows that were sealed are in the table.
@@ -181,29 +243,38 @@ impl Events {
         self.next.map_or(-1, |next| next - 1)
     }
 
-    /// Rows of the record's events, unless the tables have them or the line refused the batch.
-    fn take_rows(&mut self, record: &Record<'_>) -> bool {
-        let refused_by_line = self.ingested.refused.iter().any(|refused| {
+    fn note_sessions(&mut self, offset: i64, watermark_us: Option<i64>) {
+        for audit in &self.ingested.audits {
+            let key = key(&audit.tenant, audit.session.as_deref().unwrap_or_default());
+            match audit.action {
+                AuditAction::SessionOpened => {
+                    self.open.insert(key, (offset, watermark_us));
+                }
+                AuditAction::SessionClosed => {
+                    self.open.remove(&key);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Rows of a batch's events, unless the table has them or the line refused the batch.
+    fn take_rows(&mut self, head: &BatchHead<'_>, offset: i64, timestamp_us: i64, value: &[u8]) {
+        let refused = self.ingested.refused.iter().any(|refused| {
             matches!(
                 refused.reason,
                 RejectReason::RepeatedBatch | RejectReason::TooManySessions
             )
         });
-        self.parsed.clear();
-        // Refused events are counted by scoring.
-        let mut rejections = Rejections::default();
-        let Ok(head) = parse(record.value, &self.limits, &mut self.parsed, &mut rejections) else {
-            return true;
-        };
-        if !refused_by_line && !self.events.covers(record.offset) {
-            let source = RowSource {
-                partition: self.partition,
-                offset: record.offset,
-                ingested_us: Some(record.timestamp_us),
-            };
-            self.event_rows.push(&head, detail(record.value), &self.parsed, &source);
+        if refused || self.events.covers(offset) {
+            return;
         }
-        false
+        let source = RowSource {
+            partition: self.partition,
+            offset,
+            ingested_us: Some(timestamp_us),
+        };
+        self.event_rows.push(head, detail(value), &self.parsed, &source);
     }
 }
 

@@ -5,14 +5,12 @@ use ductus_dynamics::event::{KeyClass, KeyDetail};
 use ductus_dynamics::line::LineConfig;
 use ductus_dynamics::window::WindowConfig;
 use ductus_dynamics::wire::{Clock, Consent, Device, Event, EventBatch, Purpose};
-use ductus_history::{Appended, Span, StoredSession, StoredWindow, Table, Tables, Txn, WindowFilter};
-use std::collections::BTreeSet;
+use ductus_history::{Appended, Span, Table, Tables, Txn, WindowFilter};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const TOPIC: &str = "events";
 const APP_ID: &str = "group/events/0";
-/// Records between two flushes.
-const FLUSH_EVERY: usize = 8;
 /// 2026-11-20 00:00 UTC, µs.
 const START_US: i64 = 20_777 * 86_400_000_000;
 
@@ -22,6 +20,58 @@ enum Stage {
     BeforeFlush,
     AfterEvents,
     AfterWindows,
+}
+
+use Stage::{AfterEvents, AfterWindows, BeforeFlush};
+
+/// What an archive writes to: rows come once if every append finds the table where it believes it to be.
+trait Store {
+    fn last(&mut self, table: Table) -> Option<i64>;
+    fn append(&mut self, table: Table, waiting: &Waiting);
+}
+
+/// Rows as text, in memory.
+#[derive(Default)]
+struct Memory {
+    last: BTreeMap<Table, i64>,
+    rows: BTreeMap<Table, Vec<String>>,
+}
+
+impl Store for Memory {
+    fn last(&mut self, table: Table) -> Option<i64> {
+        self.last.get(&table).copied()
+    }
+
+    fn append(&mut self, table: Table, waiting: &Waiting) {
+        let Some((batches, after, version)) = waiting.to_write() else {
+            return;
+        };
+        assert_eq!(self.last(table), after, "{table}");
+        self.last.insert(table, version);
+        let rows = self.rows.entry(table).or_default();
+        for batch in batches {
+            rows.extend((0..batch.num_rows()).map(|row| format!("{:?}", batch.slice(row, 1))));
+        }
+    }
+}
+
+impl Store for Tables {
+    fn last(&mut self, table: Table) -> Option<i64> {
+        self.last_txn(table, APP_ID).unwrap()
+    }
+
+    fn append(&mut self, table: Table, waiting: &Waiting) {
+        let Some((rows, after, version)) = waiting.to_write() else {
+            return;
+        };
+        let app_id = APP_ID.to_owned();
+        let span = Span {
+            txn: Txn { app_id, version },
+            after,
+        };
+        let appended = self.append_spans(table, rows, &[span]).unwrap();
+        assert!(matches!(appended, Appended::Committed { .. }), "{appended:?}");
+    }
 }
 
 fn config() -> Arc<LineConfig> {
@@ -39,61 +89,108 @@ fn config() -> Arc<LineConfig> {
     })
 }
 
-/// Timestamp and value of each record: sessions that overlap, pause, end, fall idle and come back; a repeated batch; noise;
-/// timestamps out of order.
-fn records() -> Vec<(i64, Vec<u8>)> {
-    let mut records = Vec::new();
-    let mut seq = std::collections::BTreeMap::new();
-    for i in 0..64_i64 {
-        let session = match i {
-            0..16 => ["a", "b"][(i % 2) as usize],
-            16..30 => ["b", "c", "d"][(i % 3) as usize],
-            30..46 => "c",
-            _ => ["a", "c"][(i % 2) as usize],
+/// Runs the archive of one partition over `records`, dying at each (record, stage), and starting again from the last commit.
+fn run(store: &mut impl Store, records: &[(i64, Vec<u8>)], flush_every: usize, deaths: &[(usize, Stage)]) {
+    let mut deaths = deaths.to_vec();
+    let mut committed: Option<(i64, String)> = None;
+    'process: loop {
+        let (from, position) = match &committed {
+            Some((offset, metadata)) => (*offset, Position::parse(metadata, *offset)),
+            None => (0, Position::default()),
         };
-        let jitter_us = [0, -1_500_000, 700_000][(i % 3) as usize];
-        let timestamp_us = START_US + i * 1_000_000 + jitter_us;
-        let next: &mut u32 = seq.entry(session).or_default();
-        let value = batch(session, *next, i, i == 44);
-        *next += 1;
-        records.push((timestamp_us, value.clone()));
-        match i {
-            10 => records.push((timestamp_us, value)),
-            12 => records.push((timestamp_us, b"noise".to_vec())),
-            _ => {}
+        let last = [Table::Events, Table::Windows].map(|table| store.last(table));
+        let mut events = Events::begin(&config(), TOPIC, 0, position, last);
+        for (offset, (timestamp_us, value)) in records.iter().enumerate().skip(from as usize) {
+            events.take(offset as i64, *timestamp_us, value);
+            let death = deaths.first().filter(|(at, _)| *at <= offset).map(|(_, stage)| *stage);
+            let end = offset + 1 == records.len();
+            if death.is_none() && !end && (offset + 1) % flush_every != 0 {
+                continue;
+            }
+            if death != Some(BeforeFlush) {
+                events.seal().unwrap();
+                store.append(Table::Events, &events.events);
+                events.events.written();
+                if death != Some(AfterEvents) {
+                    store.append(Table::Windows, &events.windows);
+                    events.windows_written();
+                }
+            }
+            if death.is_some() {
+                deaths.remove(0);
+                continue 'process;
+            }
+            let (offset, position) = events.commit().unwrap();
+            committed = Some((offset, position.metadata(offset)));
         }
+        return;
+    }
+}
+
+/// Steele and Vigna's SplitMix64: enough chance for tests, the same in every run.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+}
+
+/// Timestamp and value of each record: sessions that overlap, pause, end, fall idle and come back; repeated batches; noise;
+/// timestamps out of order.
+fn records(chance: &mut Chance) -> Vec<(i64, Vec<u8>)> {
+    let mut records: Vec<(i64, Vec<u8>)> = Vec::new();
+    let mut next: BTreeMap<u64, (u32, u32)> = BTreeMap::new();
+    let mut now_us = 0;
+    for _ in 0..90 {
+        now_us += match chance.below(10) {
+            0 => 7_000_000,
+            1 => 3_000_000,
+            _ => 300_000 + 100_000 * chance.below(10) as i64,
+        };
+        let jitter_us = chance.below(40) as i64 * 100_000 - 3_000_000;
+        let value = match chance.below(20) {
+            0 => b"noise".to_vec(),
+            1 if !records.is_empty() => records[chance.below(records.len() as u64) as usize].1.clone(),
+            _ => {
+                let session = chance.below(4);
+                let (seq, press) = next.entry(session).or_default();
+                let keys = 1 + chance.below(5) as u32;
+                let value = batch(session, *seq, *press..*press + keys, now_us, chance.below(12) == 0);
+                *seq += 1;
+                *press += keys;
+                value
+            }
+        };
+        records.push((START_US + now_us + jitter_us, value));
     }
     records
 }
 
-fn batch(session: &str, seq: u32, second: i64, end: bool) -> Vec<u8> {
-    let mut events: Vec<Event> = (0..4)
-        .flat_map(|key| {
-            let press = seq * 4 + key;
-            let t_us = second * 1_000_000 + i64::from(key) * 150_000;
-            [
-                Event::Down {
-                    t_us,
-                    press,
-                    class: KeyClass::Letter,
-                },
-                Event::Up {
-                    t_us: t_us + 80_000 + i64::from(press % 7) * 1_000,
-                    press,
-                },
-            ]
+fn batch(session: u64, seq: u32, presses: std::ops::Range<u32>, from_us: i64, end: bool) -> Vec<u8> {
+    let mut events: Vec<Event> = presses
+        .enumerate()
+        .flat_map(|(i, press)| {
+            let t_us = from_us + i as i64 * 50_000;
+            let class = KeyClass::Letter;
+            let up_us = t_us + 30_000 + i64::from(press % 7) * 1_000;
+            [Event::Down { t_us, press, class }, Event::Up { t_us: up_us, press }]
         })
         .collect();
     if end {
         events.push(Event::End {
-            t_us: second * 1_000_000 + 900_000,
+            t_us: from_us + 290_000,
         });
     }
     let batch = EventBatch {
         v: 1,
         tenant: "acme".to_owned(),
-        subject: (session != "d").then(|| format!("subject-{session}")),
-        session: session.to_owned(),
+        subject: (session != 3).then(|| format!("subject-{session}")),
+        session: format!("session-{session}"),
         seq,
         purpose: Purpose::Session,
         consent: Consent::Granted,
@@ -108,112 +205,96 @@ fn batch(session: &str, seq: u32, second: i64, end: bool) -> Vec<u8> {
     serde_json::to_vec(&batch).unwrap()
 }
 
-/// What stands in the tables after all records, with a death at each (record, stage).
-fn run(mut deaths: Vec<(usize, Stage)>) -> (Vec<StoredSession>, Vec<StoredWindow>) {
-    let folder = tempfile::tempdir().unwrap();
-    let mut tables = Tables::open(folder.path().to_str().unwrap()).unwrap();
-    let records = records();
-    let mut committed: Option<(i64, String)> = None;
-    'process: loop {
-        let (from, position) = match &committed {
-            Some((offset, metadata)) => (*offset, Position::parse(metadata, *offset)),
-            None => (0, Position::default()),
-        };
-        let last = [Table::Events, Table::Windows].map(|table| tables.last_txn(table, APP_ID).unwrap());
-        let mut events = Events::begin(&config(), TOPIC, 0, position, last);
-        for (offset, (timestamp_us, value)) in records.iter().enumerate().skip(from as usize) {
-            events.take(offset as i64, *timestamp_us, value);
-            let death = deaths.first().filter(|(at, _)| *at <= offset).map(|(_, stage)| *stage);
-            let last = offset + 1 == records.len();
-            if death.is_none() && !last && (offset + 1) % FLUSH_EVERY != 0 {
-                continue;
-            }
-            if death != Some(Stage::BeforeFlush) {
-                events.seal().unwrap();
-                write(&mut tables, Table::Events, &mut events.events);
-                if death != Some(Stage::AfterEvents) {
-                    write(&mut tables, Table::Windows, &mut events.windows);
-                    events.windows_written();
-                }
-            }
-            if death.is_some() {
-                deaths.remove(0);
-                continue 'process;
-            }
-            let (offset, position) = events.commit().unwrap();
-            committed = Some((offset, position.metadata()));
-        }
-        break;
-    }
-    let sessions = tables.read_sessions(&Default::default()).unwrap().collect();
-    (sessions, tables.read_windows(&WindowFilter::default()).unwrap())
-}
-
-fn write(tables: &mut Tables, table: Table, waiting: &mut Waiting) {
-    let Some((rows, after, version)) = waiting.to_write() else {
-        return;
-    };
-    let app_id = APP_ID.to_owned();
-    let span = Span {
-        txn: Txn { app_id, version },
-        after,
-    };
-    let appended = tables.append_spans(table, rows, &[span]).unwrap();
-    assert!(matches!(appended, Appended::Committed { .. }), "{appended:?}");
-    waiting.written();
+fn sorted(mut rows: Vec<String>) -> Vec<String> {
+    rows.sort_unstable();
+    rows
 }
 
 #[test]
 fn a_death_at_any_point_changes_nothing() {
-    let undisturbed = run(Vec::new());
-    assert!(undisturbed.1.len() > 20, "{} windows", undisturbed.1.len());
-    let keys: BTreeSet<_> = undisturbed.1.iter().map(|window| &window.key).collect();
-    assert_eq!(keys.len(), undisturbed.1.len(), "no window twice");
-    let events: usize = undisturbed.0.iter().map(|session| session.events.len()).sum();
-    // 64 batches of 8 and one end; the repeated batch and the noise are not kept.
-    assert_eq!(events, 64 * 8 + 1);
-
-    use Stage::{AfterEvents, AfterWindows, BeforeFlush};
-    for deaths in [
-        vec![(3, BeforeFlush)],
-        vec![(9, AfterEvents), (9, AfterEvents)],
-        vec![(17, AfterWindows)],
-        vec![(20, AfterEvents), (21, AfterWindows), (22, BeforeFlush)],
-        vec![
-            (29, AfterWindows),
-            (41, AfterEvents),
-            (55, AfterWindows),
-            (65, BeforeFlush),
-        ],
-        (0..66)
-            .step_by(4)
-            .map(|at| (at, [BeforeFlush, AfterEvents, AfterWindows][at % 3]))
-            .collect(),
-    ] {
-        let disturbed = run(deaths.clone());
-        assert_eq!(disturbed.0, undisturbed.0, "{deaths:?}");
-        assert_eq!(disturbed.1, undisturbed.1, "{deaths:?}");
+    for seed in 0..60 {
+        let mut chance = Chance(seed);
+        let records = records(&mut chance);
+        let flush_every = 1 + chance.below(15) as usize;
+        let mut deaths: Vec<(usize, Stage)> = (0..chance.below(9))
+            .map(|_| {
+                let stage = [BeforeFlush, AfterEvents, AfterWindows][chance.below(3) as usize];
+                (chance.below(90) as usize, stage)
+            })
+            .collect();
+        deaths.sort_by_key(|(at, _)| *at);
+        let (mut undisturbed, mut disturbed) = (Memory::default(), Memory::default());
+        run(&mut undisturbed, &records, flush_every, &[]);
+        run(&mut disturbed, &records, flush_every, &deaths);
+        for table in [Table::Events, Table::Windows] {
+            let [expected, found] =
+                [&mut undisturbed, &mut disturbed].map(|memory| sorted(memory.rows.remove(&table).unwrap_or_default()));
+            assert!(expected.len() > 15, "seed {seed}: {} rows of {table}", expected.len());
+            assert!(
+                expected.windows(2).all(|pair| pair[0] != pair[1]),
+                "seed {seed}: a row of {table} twice"
+            );
+            let pairs = expected.iter().zip(&found);
+            let differing = pairs.filter(|(a, b)| a != b).map(|(a, b)| format!("{a}\n{b}")).next();
+            assert!(
+                expected == found,
+                "{differing:?} seed {seed}, {deaths:?}: {} rows of {table}, {} expected",
+                found.len(),
+                expected.len()
+            );
+        }
     }
 }
 
 #[test]
+fn the_tables_take_what_the_archive_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut tables = Tables::open(folder.path().to_str().unwrap()).unwrap();
+    let records = records(&mut Chance(7));
+    run(
+        &mut tables,
+        &records,
+        20,
+        &[(5, AfterEvents), (33, AfterWindows), (70, BeforeFlush)],
+    );
+    let mut undisturbed = Memory::default();
+    run(&mut undisturbed, &records, 20, &[]);
+    let events: usize = tables
+        .read_sessions(&Default::default())
+        .unwrap()
+        .map(|session| session.events.len())
+        .sum();
+    assert_eq!(events, undisturbed.rows[&Table::Events].len());
+    let windows = tables.read_windows(&WindowFilter::default()).unwrap();
+    assert_eq!(windows.len(), undisturbed.rows[&Table::Windows].len());
+}
+
+#[test]
 fn positions_travel_in_the_metadata() {
-    for position in [
-        Position {
+    for (watermark_us, open) in [(Some(-5), vec![3, 7]), (None, vec![])] {
+        let position = Position {
             next: 12,
-            watermark_us: Some(-5),
-        },
-        Position {
-            next: 12,
-            watermark_us: None,
-        },
-    ] {
-        assert_eq!(Position::parse(&position.metadata(), 3), position);
+            watermark_us,
+            open: Some(open.into_iter().collect()),
+        };
+        assert_eq!(Position::parse(&position.metadata(3), 3), position);
     }
     let bare = Position {
         next: 3,
-        watermark_us: None,
+        ..Position::default()
     };
     assert_eq!(Position::parse("", 3), bare);
     assert_eq!(Position::parse("something else=4", 3), bare);
+}
+
+#[test]
+fn metadata_stays_within_kafkas_bound() {
+    let position = Position {
+        next: i64::MAX,
+        watermark_us: Some(i64::MIN),
+        open: Some((0..2_000).collect()),
+    };
+    let metadata = position.metadata(0);
+    assert!(metadata.len() < 4_096, "{} bytes", metadata.len());
+    assert_eq!(Position::parse(&metadata, 0).open, None);
 }

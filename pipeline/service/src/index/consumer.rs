@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// How often lag is measured.
 const STATISTICS_INTERVAL_MS: &str = "5000";
+/// A member that died is missed after this long, where the operator says nothing else: until then nobody reads its partitions.
+const SESSION_TIMEOUT_MS: &str = "15000";
 /// How long one question to the broker may take.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -53,6 +55,9 @@ impl Member {
         let topics: Vec<String> = topics.iter().map(|topic| (*topic).to_owned()).collect();
         let mut client = config.kafka.consumer_config(group);
         client.set("statistics.interval.ms", STATISTICS_INTERVAL_MS);
+        if client.get("session.timeout.ms").is_none() {
+            client.set("session.timeout.ms", SESSION_TIMEOUT_MS);
+        }
         client.set_log_level(RDKafkaLogLevel::Warning);
         let context = Context {
             topics: topics.clone(),
