@@ -122,14 +122,10 @@ fn onnxruntime_and_models(config: &Config) -> Vec<Finding> {
     let running = started.is_ok();
     let library = started
         .map(|runtime| {
-            let build = runtime
-                .build_info()
-                .split(',')
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .to_owned();
-            format!("{} ({build})", runtime.library().display())
+            // Its version stands in the name of the file behind the link.
+            let file = std::fs::canonicalize(runtime.library()).unwrap_or_else(|_| runtime.library().to_owned());
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            format!("{} ({name})", runtime.library().display())
         })
         .map_err(anyhow::Error::from);
     let mend =

@@ -253,8 +253,8 @@ mod tests {
             "clock":{"origin_us":1700000000000000,"resolution_us":100},
             "device":{"keyboard":"physical","pointer":"none","layout":"qwerty","touch":false},"detail":"class",
             "events":[{"type":"down","t_us":10,"press":0,"class":"letter"},{"type":"up","t_us":90,"press":0}]}"#;
-        let cases: [(&[u8], Option<&str>, Option<i64>, bool); 4] = [
-            (good, Some("ann"), Some(1_700_000_000_000_090), true),
+        let cases = [
+            (&good[..], Some("ann"), Some(1_700_000_000_000_090), true),
             (br#"{"v":9,"session":"s"}"#, Some("s"), None, false),
             (br#"{"v":1,"session":"#, None, None, false),
             (b"\xff\xfe noise", None, None, false),

@@ -95,10 +95,10 @@ fn read(out: &Path) -> Vec<Decision> {
 /// With the released models, as `ductus demo --exit` does it.
 #[test]
 fn somebody_else_at_the_keyboard_is_seen() {
-    let library = std::env::var("ORT_DYLIB_PATH").expect("ORT_DYLIB_PATH is not set: run `cargo xtask test`");
     let models = concat!("models.dir=", env!("CARGO_MANIFEST_DIR"), "/../../models");
-    let sets = [models.to_owned(), format!("onnxruntime.library={library}")];
-    let config = Config::load_from(None, std::iter::empty(), &sets).expect("no mistakes");
+    let config = Config::load(None, &[models.to_owned()]).expect("no mistakes");
+    let library = config.surroundings.ort_dylib_path.as_ref();
+    assert!(library.is_some(), "ORT_DYLIB_PATH is not set: run `cargo xtask test`");
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("decisions.ndjson");
     let summary = play_once(config, Some(&out)).expect("it plays");
