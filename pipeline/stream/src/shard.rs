@@ -98,7 +98,8 @@ struct Work<'a> {
     /// Offsets that wait until what was produced before them is acknowledged: (partition, low, high).
     offered: Option<Vec<(i32, i64, i64)>>,
     committed_at: Instant,
-    commits_refused: u64,
+    /// Commit intervals that have passed.
+    commit_ticks: u64,
 }
 
 impl<'a> Shard<'a> {
@@ -138,7 +139,7 @@ impl<'a> Shard<'a> {
             ingested: Ingested::default(),
             offered: None,
             committed_at: Instant::now(),
-            commits_refused: 0,
+            commit_ticks: 0,
         };
         Ok(Self { source, work, stop })
     }
@@ -434,12 +435,19 @@ impl Work<'_> {
     }
 }
 
-/// Whether the group has no time for commits just now.
+/// Whether the group has no time for commits just now: it does again once its members have answered it.
 fn is_rebalancing(error: &StreamError) -> bool {
     let StreamError::Kafka { source, .. } = error else {
         return false;
     };
-    source.rdkafka_error_code() == Some(RDKafkaErrorCode::RebalanceInProgress)
+    matches!(
+        source.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::RebalanceInProgress
+                | RDKafkaErrorCode::IllegalGeneration
+                | RDKafkaErrorCode::UnknownMemberId
+        )
+    )
 }
 
 /// From `offset` on, windows of this partition are embedded with `live`.

@@ -15,7 +15,7 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, Statistics, TopicPartitionList};
 use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -166,7 +166,7 @@ impl Source {
     }
 
     /// Commits `(partition, low, high)`. Waiting for the answer costs a round trip, so only the last commit of a partition
-    /// waits; the result of the others is reported by the context.
+    /// waits; the others learn nothing of it.
     ///
     /// # Errors
     ///
@@ -190,11 +190,6 @@ impl Source {
     /// High watermark of a partition, as the client last heard.
     pub(crate) fn high_watermark(&self, partition: i32) -> Option<i64> {
         lock(&self.consumer.context().high_watermarks).get(&partition).copied()
-    }
-
-    /// Commits that the broker refused so far; the next one repeats what they said.
-    pub(crate) fn commits_refused(&self) -> u64 {
-        self.consumer.context().commits_refused.load(Ordering::Relaxed)
     }
 
     /// Takes partitions only to give them back at once.
@@ -256,7 +251,6 @@ struct Assignments {
     /// The consumer is being dropped: nobody takes changes any more.
     closing: AtomicBool,
     high_watermarks: Mutex<HashMap<i32, i64>>,
-    commits_refused: AtomicU64,
 }
 
 impl ClientContext for Assignments {
@@ -299,13 +293,6 @@ impl ConsumerContext for Assignments {
         };
         lock(&self.changes).push_back(change);
         self.changed.store(true, Ordering::Release);
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        if let Err(error) = result {
-            self.commits_refused.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(%error, "offsets were not committed, the next commit repeats them");
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! When a shard commits, and what.
 //!
 //! Invariants: what is committed was offered first, and everything produced before the offer is acknowledged since; the
-//! hot path never waits for a commit, only giving up partitions does; a commit that was refused is repeated by the next one.
+//! hot path never waits for a commit, only giving up partitions does; a commit that was refused is repeated.
 
 use super::Work;
 use super::output::now_us;
@@ -9,6 +9,10 @@ use crate::error::StreamError;
 use crate::metrics::PartitionState;
 use crate::source::Source;
 use std::time::{Duration, Instant};
+
+/// A commit that nobody waits for has no answer (librdkafka logs a refusal, and calls nobody), so that even what did not
+/// change is committed again every so many intervals.
+const REPEAT_TICKS: u64 = 10;
 
 impl Work<'_> {
     /// Commits what was offered once it may be, and offers anew when it is time. Never waits.
@@ -27,14 +31,13 @@ impl Work<'_> {
         self.committed_at = Instant::now();
         self.conclude()?;
         self.observe(source);
-        let refused = source.commits_refused();
-        if refused != self.commits_refused {
-            self.commits_refused = refused;
-            for partition in self.partitions.values_mut() {
-                partition.committed = None;
-            }
-        }
-        let positions = self.positions(None);
+        self.commit_ticks += 1;
+        let repeat = self.commit_ticks.is_multiple_of(REPEAT_TICKS);
+        let mut positions = self.positions(None);
+        positions.retain(|&(number, low, high)| {
+            let committed = self.partitions.get(&number).and_then(|partition| partition.committed);
+            repeat || committed != Some((low, high))
+        });
         if !positions.is_empty() {
             self.output.producer.draw_line();
             self.offered = Some(positions);
@@ -42,24 +45,20 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Waits until everything is acknowledged, then commits, and waits for that as well.
+    /// Waits until everything is acknowledged, then commits, and waits for that as well. All is committed anew, because a
+    /// commit that nobody waited for may be refused yet.
     pub(super) fn settle(&mut self, source: &Source, partitions: Option<&[i32]>) -> Result<(), StreamError> {
         let timeout = Duration::from_millis(self.config.flush_timeout_ms);
         self.output.producer.flush(timeout)?;
-        let positions = self.positions(partitions);
-        source.commit(&positions, true)?;
-        self.note_committed(&positions);
-        Ok(())
+        source.commit(&self.positions(partitions), true)
     }
 
-    /// What there is to commit, of these partitions or of all.
+    /// Where these partitions stand, or all: (partition, low, high).
     fn positions(&self, partitions: Option<&[i32]>) -> Vec<(i32, i64, i64)> {
         let mut positions = Vec::new();
         for (number, partition) in &self.partitions {
-            let asked = partitions.is_none_or(|partitions| partitions.contains(number));
-            if let Some((low, high)) = partition.position()
-                && asked
-                && partition.committed != Some((low, high))
+            if partitions.is_none_or(|partitions| partitions.contains(number))
+                && let Some((low, high)) = partition.position()
             {
                 positions.push((*number, low, high));
             }
