@@ -1,5 +1,7 @@
 //! The tables as their users see them: what was appended is read again, once, in order.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use arrow::array::{Array, RecordBatch};
 use ductus_dynamics::event::{Button, EventKind, InputEvent, KeyClass, KeyDetail, Modality};
 use ductus_dynamics::feature::{FeatureWindow, layout_hash};

@@ -11,8 +11,10 @@
 //! - A row is written once. A table's transaction of `<group>/<topic>/<partition>` says up to which offset its rows are there;
 //!   an append is made only where that stands as this process last saw it.
 //! - The committed offset of an events partition is where its oldest open session began; its metadata says up to where records
-//!   were archived and where the watermark stood there. A restart reads from that offset, rebuilds the open sessions, and
-//!   writes only rows beyond the transactions.
+//!   were archived, where the watermark stood before that offset, and which sessions were open (by their first records). A
+//!   restart reads from that offset, rebuilds those sessions and no other, and writes only rows beyond the transactions. With
+//!   more open sessions than the metadata can name (about a thousand a partition) all that is met is rebuilt: then a batch
+//!   that is repeated long after its session fell silent may number that session's later windows anew.
 //! - Buffers are bounded by `flush_rows_max`; while the store fails nothing more is read, and nothing is lost.
 
 mod flush;
