@@ -91,9 +91,13 @@ impl Dataset {
         }
     }
 
-    /// Whether its terms forbid commercial use of what is learned from it.
-    pub fn is_non_commercial(self) -> bool {
-        self == Self::Aalto
+    /// What its terms say of commercial use.
+    pub fn commercial_use(self) -> CommercialUse {
+        match self {
+            Self::Aalto => CommercialUse::Forbidden,
+            Self::Pohmm | Self::Keyrecs => CommercialUse::Allowed,
+            Self::Balabit | Self::Sapimouse | Self::Cmu => CommercialUse::NotStated,
+        }
     }
 
     fn files(self, dir: &Path) -> Result<Vec<PathBuf>> {
@@ -106,6 +110,17 @@ impl Dataset {
             Self::Keyrecs => keyrecs::files(dir),
         }
     }
+}
+
+/// What the terms of data say of commercial use of what is learned from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CommercialUse {
+    /// They allow it.
+    Allowed,
+    /// They speak of research only.
+    NotStated,
+    /// They forbid it.
+    Forbidden,
 }
 
 /// One session of a data set.

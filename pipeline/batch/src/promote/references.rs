@@ -37,15 +37,20 @@ pub(super) fn move_to(args: &PromoteArgs, cluster: &mut Cluster, model: &Arc<Mod
         return Ok(Reembedded::default());
     }
     let Some(history) = &args.history else {
-        if !args.force {
+        // Sets that the model left behind when it was live before are found again; only the others are lost.
+        let kept = cluster.references(manifest.modality, &manifest.sha256)?;
+        let person = |set: &Reference| (set.tenant.clone(), set.subject.clone(), set.device.clone());
+        let kept: HashSet<_> = kept.iter().map(|set| person(&set.reference)).collect();
+        let lost = sets.iter().filter(|set| !kept.contains(&person(&set.reference))).count();
+        // Rolling back is for an emergency: it never waits for history.
+        if lost > 0 && !args.force && !args.roll_back {
             let text = format!(
-                "{} people have references of the live model, and without --history they cannot be made again for the new one",
-                sets.len()
+                "{lost} people have references of the live model, and without --history they cannot be made again for the new one"
             );
             return Err(Refused(text).into());
         }
         return Ok(Reembedded {
-            references_lost: sets.len(),
+            references_lost: lost,
             ..Reembedded::default()
         });
     };

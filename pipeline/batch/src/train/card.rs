@@ -1,6 +1,8 @@
 //! `card.md`: what a model is, who it learned from, how good it is, how to make it again, and what it is not for.
 
 use super::folder::Draft;
+use super::recipe::terms;
+use crate::import::CommercialUse;
 use anyhow::Result;
 use ductus_dynamics::event::{KeyDetail, Modality};
 use ductus_learn::TrainConfig;
@@ -18,10 +20,13 @@ pub(super) fn card(draft: &Draft<'_>) -> Result<String> {
     for source in &manifest.training.data {
         writeln!(text, "| {} | {} | {} |", source.name, source.subjects, source.terms)?;
     }
-    let commercial = if manifest.training.non_commercial {
-        "**Not for commercial use**, because the terms of its data forbid it."
-    } else {
-        "The terms of its data do not forbid commercial use."
+    let sources = manifest.training.data.iter();
+    let commercial = match sources.map(|source| terms(&source.name).1).max() {
+        Some(CommercialUse::Forbidden) => "**Not for commercial use**: the terms of its data forbid it.",
+        Some(CommercialUse::NotStated) => {
+            "The terms of its data speak of research and say nothing of commercial use: ask its authors first."
+        }
+        Some(CommercialUse::Allowed) | None => "The terms of its data allow commercial use.",
     };
     writeln!(
         text,

@@ -26,6 +26,7 @@ pub use split::HoldOut;
 
 use crate::corpus::{self, Person};
 use crate::evaluate::{self, Layout, Protocol, Scores, Settings};
+use crate::import::CommercialUse;
 use crate::{config, embed};
 use anyhow::{Context, Result, bail};
 use ductus_dynamics::feature;
@@ -306,11 +307,11 @@ impl Plan<'_> {
         }
         let mut non_commercial = false;
         let sources = tenants.into_iter().map(|(tenant, subjects)| {
-            let (terms, forbidden) = recipe::terms(tenant);
-            non_commercial |= forbidden;
+            let (terms, commercial_use) = recipe::terms(tenant);
+            non_commercial |= commercial_use == CommercialUse::Forbidden;
             DataSource {
                 name: tenant.to_owned(),
-                terms,
+                terms: terms.to_owned(),
                 subjects,
             }
         });

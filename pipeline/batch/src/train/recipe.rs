@@ -4,7 +4,7 @@ use super::augment::Augmentation;
 use super::split::HoldOut;
 use crate::corpus::{DataSource, SYNTHETIC};
 use crate::evaluate::Protocol;
-use crate::import::{Dataset, Detail};
+use crate::import::{CommercialUse, Dataset, Detail};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use ductus_dynamics::event::{KeyDetail, Modality};
@@ -246,17 +246,17 @@ fn value_name(value: impl ValueEnum) -> String {
         .unwrap_or_default()
 }
 
-/// Name and terms of a tenant's data.
-pub(super) fn terms(tenant: &str) -> (String, bool) {
+/// Terms of a tenant's data, and what they say of commercial use.
+pub(super) fn terms(tenant: &str) -> (&'static str, CommercialUse) {
     match Dataset::of_name(tenant) {
-        Some(dataset) => (dataset.terms().to_owned(), dataset.is_non_commercial()),
+        Some(dataset) => (dataset.terms(), dataset.commercial_use()),
         None if tenant == SYNTHETIC => (
-            "drawn by this program from published population figures".to_owned(),
-            false,
+            "drawn by this program from published population figures",
+            CommercialUse::Allowed,
         ),
         None => (
-            "collected by this deployment, with the consent that each batch carries".to_owned(),
-            false,
+            "collected by this deployment, with the consent that each batch carries",
+            CommercialUse::Allowed,
         ),
     }
 }
