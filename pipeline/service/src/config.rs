@@ -97,7 +97,10 @@ impl Config {
     ///
     /// # Errors
     /// Every mistake there is.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the environment"
+    )]
     pub fn load(file: Option<&Path>, sets: &[String]) -> Result<Self, Mistakes> {
         Self::load_from(file, std::env::vars(), sets)
     }

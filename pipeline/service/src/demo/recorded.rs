@@ -95,15 +95,10 @@ impl Recordings {
         &self.source
     }
 
-    pub(super) fn person(&self, modality: Modality, place: usize) -> Option<&Person> {
-        let mut of = self.people.iter().filter(|person| person.modality == modality);
-        let count = of.clone().count();
-        // The last one is the stranger.
-        (place + 1 < count).then(|| of.nth(place)).flatten()
-    }
-
-    pub(super) fn stranger(&self, modality: Modality) -> Option<&Person> {
-        self.people.iter().rfind(|person| person.modality == modality)
+    /// Everybody of a modality, those with the most events first.
+    pub(super) fn people(&self, modality: Modality) -> Vec<&Person> {
+        let of = self.people.iter().filter(|person| person.modality == modality);
+        of.collect()
     }
 }
 

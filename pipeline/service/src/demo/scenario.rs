@@ -3,7 +3,7 @@
 //!
 //! Invariant: the same seed, round and start give the same records, byte for byte.
 
-use super::recorded::Recordings;
+use super::recorded::{Person, Recordings};
 use super::script::{Outgoing, Part, Script, TENANT};
 use crate::config;
 use ductus_dynamics::event::{EventKind, InputEvent, KeyClass, Modality};
@@ -80,11 +80,7 @@ impl Cast {
             records: Vec::new(),
         };
         for modality in Modality::ALL {
-            let count = match modality {
-                Modality::Keystroke => self.config.typists,
-                Modality::Pointer => self.config.pointers,
-            };
-            for person in 0..count {
+            for person in 0..self.count(modality) {
                 let start_us = start_us + STAGGER_US * scenario.entries.len() as i64;
                 let Some((script, label)) = self.script(modality, person, round) else {
                     continue;
@@ -105,6 +101,13 @@ impl Cast {
         scenario.records.extend(bad_records(start_us, round));
         scenario.records.sort_by_key(|record| record.due_us);
         scenario
+    }
+
+    fn count(&self, modality: Modality) -> usize {
+        match modality {
+            Modality::Keystroke => self.config.typists,
+            Modality::Pointer => self.config.pointers,
+        }
     }
 
     fn lengths(&self, modality: Modality, round: u64) -> Lengths {
@@ -128,10 +131,15 @@ impl Cast {
             events,
             taken_over,
         };
-        let (subject, label, device, [enrol, own, other]) = match &self.recordings {
+        let enough = |recordings: &&Recordings| recordings.people(modality).len() > self.count(modality);
+        let (subject, label, device, [enrol, own, other]) = match self.recordings.as_ref().filter(enough) {
             Some(recordings) => {
-                let person = recordings.person(modality, person)?;
-                let other = recordings.stranger(modality)?;
+                let people = recordings.people(modality);
+                let (cast, others) = people.split_at_checked(self.count(modality))?;
+                let person = *cast.get(person)?;
+                let telling = |person: &Person| person.stretch(0, TELLING);
+                let strangers = others.iter().map(|other| telling(other));
+                let other = *others.get(most_different(&telling(person), strangers, modality)?)?;
                 let from = self.lengths(modality, 0).enrol;
                 let events = [
                     person.stretch(0, lengths.enrol),
@@ -186,19 +194,10 @@ impl Cast {
         }
     }
 
-    /// Who takes over from `person`: the most different of a few people. The demo shows the line, not how well it
-    /// recognises; two synthetic people drawn blindly may be nearly the same.
     fn stranger(&self, modality: Modality, person: usize) -> usize {
-        let profile = |person| profile(&self.synthetic(modality, person, 0, TELLING), modality);
-        let own = profile(person);
-        let distance = |other: usize| -> f32 {
-            let theirs = profile(other);
-            own.iter().zip(&theirs).map(|(a, b)| (a - b).powi(2)).sum()
-        };
-        let by_distance = STRANGERS.map(|other| (distance(other), other));
-        by_distance
-            .max_by(|a, b| a.0.total_cmp(&b.0))
-            .map_or(STRANGERS.start, |(_, other)| other)
+        let events = |person| self.synthetic(modality, person, 0, TELLING);
+        let place = most_different(&events(person), STRANGERS.map(events), modality);
+        STRANGERS.start + place.unwrap_or_default()
     }
 
     fn synthetic(&self, modality: Modality, person: usize, session: u64, length: usize) -> Vec<InputEvent> {
@@ -236,6 +235,22 @@ fn with_another_mouse(events: Vec<InputEvent>) -> Vec<InputEvent> {
             kind: event.kind,
         })
         .collect()
+}
+
+/// Which of `others` differs most from `own`. The demo shows the line, not how well it recognises: two people drawn blindly
+/// may be nearly the same.
+fn most_different(
+    own: &[InputEvent],
+    others: impl Iterator<Item = Vec<InputEvent>>,
+    modality: Modality,
+) -> Option<usize> {
+    let own = profile(own, modality);
+    let distances = others.map(|events| {
+        let theirs = profile(&events, modality);
+        own.iter().zip(&theirs).map(|(a, b)| (a - b).powi(2)).sum::<f32>()
+    });
+    let furthest = distances.enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
+    furthest.map(|(place, _)| place)
 }
 
 /// Mean and spread of each feature that does not depend on what is typed.
