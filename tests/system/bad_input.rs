@@ -133,6 +133,20 @@ async fn every_bad_input_becomes_a_dead_letter_and_the_stream_goes_on() {
         assert!(start.elapsed() < crate::process::PATIENCE, "{}", score.log());
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+    let accounting = &prediction.accounting;
+    for (fate, count) in [
+        ("windowed", accounting.windowed),
+        ("late", accounting.late),
+        ("duplicate", accounting.duplicate),
+        ("rejected", accounting.rejected.total()),
+    ] {
+        let label = format!("fate=\"{fate}\"");
+        assert_eq!(
+            score.counter("ductus_stream_events_total", &label).await,
+            count,
+            "{fate} events in the metrics"
+        );
+    }
     let log = score.log();
     score.stop();
 
@@ -157,7 +171,8 @@ async fn every_bad_input_becomes_a_dead_letter_and_the_stream_goes_on() {
         too many events: too_many_events
         1 MB of noise: oversize_batch
         a batch twice: repeated_batch (kept)
-        a batch missing: missing_batches (kept)"#]].assert_eq(&lines.join("\n"));
+        a batch missing: missing_batches (kept)"#]]
+    .assert_eq(&lines.join("\n"));
     for letter in &letters {
         assert!(
             !String::from_utf8_lossy(&letter.value).contains("secret words"),

@@ -46,6 +46,8 @@ pub(crate) fn last_json(output: &str) -> serde_json::Value {
 
 /// A running program.
 pub(crate) struct Program {
+    /// Where it serves its metrics and probes, once it is ready.
+    listen: String,
     child: Child,
     log: PathBuf,
 }
@@ -63,11 +65,16 @@ impl Program {
             .stderr(file)
             .spawn()
             .unwrap();
-        Self { child, log }
+        Self {
+            listen: String::new(),
+            child,
+            log,
+        }
     }
 
     /// Waits until `/readyz` at `listen` says so.
     pub(crate) async fn until_ready(&mut self, listen: &str) {
+        self.listen = listen.to_owned();
         let url = format!("http://{listen}/readyz");
         let start = Instant::now();
         loop {
@@ -83,6 +90,20 @@ impl Program {
             assert!(start.elapsed() < PATIENCE, "not ready:\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// The sum of a counter over its labels that hold `label`.
+    pub(crate) async fn counter(&self, name: &str, label: &str) -> u64 {
+        let text = reqwest::get(format!("http://{}/metrics", self.listen))
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+        text.lines()
+            .filter(|line| line.starts_with(name) && line.contains(label))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum::<f64>() as u64
     }
 
     /// What it has printed so far.
