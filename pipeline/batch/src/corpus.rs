@@ -8,7 +8,6 @@ use crate::import::{Dataset, Recording, Refused, Sessions, pass};
 use crate::{interrupt, progress};
 use anyhow::{Context, Result, bail};
 use ductus_dynamics::event::{EventKind, InputEvent, KeyDetail, Modality};
-use ductus_dynamics::synthetic::{PointerUser, Typist};
 use ductus_dynamics::wire::Purpose;
 use ductus_history::{SessionFilter, Tables};
 use std::collections::BTreeMap;
@@ -82,41 +81,6 @@ pub fn from_folders(sources: &[DataSource], modality: Modality, detail: KeyDetai
         }
     }
     Ok(finish(people))
-}
-
-/// Tenant of people who were never there.
-pub const SYNTHETIC: &str = "synthetic";
-
-/// People drawn from published population figures (`dynamics::synthetic`): they teach a network what may differ between
-/// people where real ones are few. Never to be judged on.
-pub fn synthetic(people: usize, modality: Modality, seed: u64) -> Vec<Person> {
-    /// As many sessions as a participant of Aalto has, each a little longer than a window.
-    const SESSIONS: u64 = 15;
-    const KEYS: usize = 60;
-    const MOVES: usize = 300;
-    const START_US: i64 = 1_577_836_800_000_000;
-    const DAY_US: i64 = 86_400_000_000;
-    let session = |person: u64, number: u64| {
-        let start_us = START_US + number as i64 * DAY_US;
-        // People of two seeds are two groups of people.
-        let who = seed.wrapping_mul(1_000_003).wrapping_add(person);
-        match modality {
-            Modality::Keystroke => Typist::draw(who).session(number, KEYS, start_us, 0),
-            Modality::Pointer => PointerUser::draw(who).session(number, MOVES, start_us),
-        }
-    };
-    let person = |number: usize| Person {
-        tenant: SYNTHETIC.to_owned(),
-        subject: format!("{SYNTHETIC}-{number:05}"),
-        sessions: (0..SESSIONS)
-            .map(|which| Session {
-                session: format!("{SYNTHETIC}-{number:05}-{which}"),
-                events: session(number as u64, which),
-                clock_steps: Vec::new(),
-            })
-            .collect(),
-    };
-    (0..people).map(person).collect()
 }
 
 /// Reads people from the history tables, ordered by tenant and pseudonym.

@@ -1,5 +1,6 @@
 //! What tests write for themselves: folders in the format of Aalto with synthetic typists, and small models.
 
+use crate::corpus::{Person, Session};
 use crate::train::{TrainArgs, train};
 use clap::Parser;
 use ductus_dynamics::event::{EventKind, KeyClass};
@@ -90,4 +91,24 @@ pub(crate) fn model(data: &Path, out: &Path, seed: &str, more: &[&str]) -> PathB
     words.extend(more);
     train(&train_args(&words)).unwrap();
     PathBuf::from(out)
+}
+
+/// Typists who were never there, with 15 sessions of 60 keys.
+pub(crate) fn typists(people: u64) -> Vec<Person> {
+    let session = |person: u64, number: u64| Session {
+        session: format!("typist-{person:03}-{number}"),
+        events: Typist::draw(9_000 + person).session(
+            number,
+            60,
+            1_577_836_800_000_000 + number as i64 * 86_400_000_000,
+            0,
+        ),
+        clock_steps: Vec::new(),
+    };
+    let person = |person: u64| Person {
+        tenant: "test".to_owned(),
+        subject: format!("typist-{person:03}"),
+        sessions: (0..15).map(|number| session(person, number)).collect(),
+    };
+    (0..people).map(person).collect()
 }

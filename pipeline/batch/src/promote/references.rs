@@ -41,7 +41,10 @@ pub(super) fn move_to(args: &PromoteArgs, cluster: &mut Cluster, model: &Arc<Mod
         let kept = cluster.references(manifest.modality, &manifest.sha256)?;
         let person = |set: &Reference| (set.tenant.clone(), set.subject.clone(), set.device.clone());
         let kept: HashSet<_> = kept.iter().map(|set| person(&set.reference)).collect();
-        let lost = sets.iter().filter(|set| !kept.contains(&person(&set.reference))).count();
+        let lost = sets
+            .iter()
+            .filter(|set| !kept.contains(&person(&set.reference)))
+            .count();
         // Rolling back is for an emergency: it never waits for history.
         if lost > 0 && !args.force && !args.roll_back {
             let text = format!(

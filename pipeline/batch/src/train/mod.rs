@@ -79,8 +79,7 @@ pub fn train(args: &TrainArgs) -> Result<Trained> {
         Some(root) => corpus::from_history(root, recipe.modality, recipe.detail)?,
         None => corpus::from_folders(&args.data, recipe.modality, recipe.detail)?,
     };
-    let mut people = with_windows(people, &recipe);
-    people.extend(corpus::synthetic(args.synthetic, recipe.modality, args.seed));
+    let people = with_windows(people, &recipe);
     let threads = args
         .threads
         .or_else(|| std::thread::available_parallelism().ok())
@@ -239,9 +238,6 @@ impl Plan<'_> {
     /// Whom the protocol can judge.
     fn judgeable(&self) -> Vec<usize> {
         let can = |person: &Person| {
-            if person.tenant == corpus::SYNTHETIC {
-                return false;
-            }
             let layout = self.lay_out(std::slice::from_ref(person));
             layout.enrolled.len() == 1 && !layout.trials.probes.is_empty()
         };

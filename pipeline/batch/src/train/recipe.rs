@@ -2,7 +2,7 @@
 
 use super::augment::Augmentation;
 use super::split::HoldOut;
-use crate::corpus::{DataSource, SYNTHETIC};
+use crate::corpus::DataSource;
 use crate::evaluate::Protocol;
 use crate::import::{CommercialUse, Dataset, Detail};
 use anyhow::{Result, bail};
@@ -75,9 +75,6 @@ pub struct TrainArgs {
     /// Judge in so many folds by person, then learn from everybody.
     #[arg(long)]
     pub folds: Option<usize>,
-    /// Learn from so many synthetic people besides; nobody is judged on them.
-    #[arg(long, default_value = "0")]
-    pub synthetic: usize,
     /// How the people kept aside are judged.
     #[arg(long, value_enum, default_value = "held-out")]
     pub protocol: Protocol,
@@ -222,9 +219,6 @@ impl Recipe {
             self.augmentation.name()
         ));
         words.push(format!("--hop {}", self.cutting.config.hop));
-        if args.synthetic > 0 {
-            words.push(format!("--synthetic {}", args.synthetic));
-        }
         if let Some(average) = self.config.average_decay {
             words.push(format!("--average {average}"));
         }
@@ -250,10 +244,6 @@ fn value_name(value: impl ValueEnum) -> String {
 pub(super) fn terms(tenant: &str) -> (&'static str, CommercialUse) {
     match Dataset::of_name(tenant) {
         Some(dataset) => (dataset.terms(), dataset.commercial_use()),
-        None if tenant == SYNTHETIC => (
-            "drawn by this program from published population figures",
-            CommercialUse::Allowed,
-        ),
         None => (
             "collected by this deployment, with the consent that each batch carries",
             CommercialUse::Allowed,

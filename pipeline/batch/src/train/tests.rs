@@ -42,22 +42,15 @@ fn error_rate(people: &[Person]) -> f64 {
     outcome.scores.measure().eer_global.unwrap()
 }
 
-fn typists() -> Vec<Person> {
-    let mut people = corpus::synthetic(45, Modality::Keystroke, 9);
-    // Nobody is judged on synthetic people, and here they stand for real ones.
-    people.iter_mut().for_each(|person| person.tenant = "test".to_owned());
-    people
-}
-
 #[test]
 fn people_are_told_apart() {
-    let rate = error_rate(&typists());
+    let rate = error_rate(&fixtures::typists(45));
     assert!(rate < 0.25, "{rate}");
 }
 
 #[test]
 fn shuffled_labels_give_chance() {
-    let mut people = typists();
+    let mut people = fixtures::typists(45);
     // Session i of person p goes to person p + i·7: every person becomes a mixture of others.
     let sessions: Vec<Vec<corpus::Session>> = people.iter().map(|person| person.sessions.clone()).collect();
     let count = people.len();
