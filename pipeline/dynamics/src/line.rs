@@ -28,9 +28,9 @@ use crate::reason::Measures;
 use crate::reject::{RejectReason, Rejections};
 use crate::window::{Window, WindowConfig};
 use crate::wire::{self, AuditAction, AuditRecord, Closed, Device, Purpose, Reference, Source};
-use session::Session;
+use session::{Session, Standing};
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Everything that the line's result depends on, besides records, models and references.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,6 +113,8 @@ pub struct Ready {
     pub measures: Measures,
     /// Offset of the record that closed it.
     pub offset: i64,
+    /// Where its session stands with the subject.
+    standing: Arc<Mutex<Standing>>,
 }
 
 /// A refused record, or a part of one; the stream adds hash and size.
@@ -357,7 +359,7 @@ impl Line {
         }
     }
 
-    /// Closes a session for good. Its evidence stays until its last windows are concluded.
+    /// Closes a session for good. Its last windows carry what they need to be concluded.
     fn expire(&mut self, key: &str, offset: i64, out: &mut Ingested) {
         let Some(session) = self.sessions.get_mut(key) else {
             return;
@@ -365,12 +367,9 @@ impl Line {
         self.due.remove(&(session.due_us(&self.config), key.into()));
         session.close(Closed::End, &mut self.windows);
         session.hand_over(&mut self.windows, offset, &mut out.ready);
-        session.expired = true;
         out.audits
             .push(audit(AuditAction::SessionClosed, &session.id, session.last_us));
-        if session.pending == 0 {
-            self.sessions.remove(key);
-        }
+        self.sessions.remove(key);
     }
 }
 

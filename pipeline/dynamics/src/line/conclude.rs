@@ -3,6 +3,7 @@
 //! Invariants: one decision for each window; without enough data the decision says so and the evidence stays as it is; a
 //! reference set learns from a window only while nothing speaks against the person, and never twice from the same steps.
 
+use super::session::Standing;
 use super::{Line, Ready, SessionId, audit};
 use crate::compare::{Calibration, Comparison, ReferenceKey, ReferenceSet, device_class};
 use crate::id::decision_id;
@@ -10,6 +11,8 @@ use crate::wire::{
     self, Action, AuditAction, AuditRecord, Decision, ModelRef, Purpose, Reason, Reference, ReferenceRef, Sample,
     Score, Source, WindowRef,
 };
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Most reasons in a decision.
 const REASONS_MAX: usize = 5;
@@ -54,11 +57,8 @@ impl Line {
 
     /// Decides about a ready window. Ready windows are concluded in the order in which [`Line::ingest`] gave them.
     pub fn conclude(&mut self, ready: Ready, embedded: Option<Embedded<'_>>) -> Outcome {
-        let key = ready.id.key();
-        let (mut evidence, action_before) = self
-            .sessions
-            .get(key.as_str())
-            .map_or_else(Default::default, |s| (s.evidence, Some(s.action)));
+        let mut standing = *lock(&ready.standing);
+        let (mut evidence, action_before) = (standing.evidence, standing.action);
         let reference_key = reference_key(&ready, embedded.as_ref());
         let mut audits = Vec::new();
         let config = self.config.clone();
@@ -105,8 +105,8 @@ impl Line {
             ready.window.modality,
             ready.window.sequence,
         );
-        if compared && action_before.is_some_and(|before| before != verdict.action) {
-            let raised = action_before.is_some_and(|before| before < verdict.action);
+        if compared && action_before != verdict.action {
+            let raised = action_before < verdict.action;
             let kind = if raised {
                 AuditAction::ActionRaised
             } else {
@@ -121,12 +121,11 @@ impl Line {
             (Some(key), Some(embedded)) if may_learn => self.learn(&key, &ready, &embedded, &id, &mut audits),
             _ => None,
         };
-        self.settle(&key, &ready, |session| {
-            if compared {
-                session.evidence = evidence;
-                session.action = verdict.action;
-            }
-        });
+        if compared {
+            standing.evidence = evidence;
+            standing.action = verdict.action;
+            *lock(&ready.standing) = standing;
+        }
         let window = WindowRef {
             modality: ready.window.modality,
             sequence: ready.window.sequence,
@@ -207,20 +206,6 @@ impl Line {
         Some(stored)
     }
 
-    /// Writes back what a window changed in its session, unless the session has changed hands or gone meanwhile.
-    fn settle(&mut self, key: &str, ready: &Ready, update: impl FnOnce(&mut super::session::Session)) {
-        let Some(session) = self.sessions.get_mut(key) else {
-            return;
-        };
-        if session.id.subject == ready.id.subject {
-            update(session);
-        }
-        session.pending = session.pending.saturating_sub(1);
-        if session.expired && session.pending == 0 {
-            self.sessions.remove(key);
-        }
-    }
-
     fn source(&self, offset: i64) -> Source {
         Source {
             topic: self.topic.clone(),
@@ -245,6 +230,11 @@ impl Line {
         record.source = Some(self.source(ready.offset));
         record
     }
+}
+
+/// A standing is only ever held for a copy, so that no panic can leave it half written.
+fn lock(standing: &Mutex<Standing>) -> MutexGuard<'_, Standing> {
+    standing.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn reference_key(ready: &Ready, embedded: Option<&Embedded<'_>>) -> Option<ReferenceKey> {

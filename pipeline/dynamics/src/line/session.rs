@@ -12,7 +12,7 @@ use crate::reject::Rejections;
 use crate::window::{Fate, Window, Windower};
 use crate::wire::{Action, Closed, Device, Purpose};
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Most skipped batch numbers that a session remembers.
 const MISSING_MAX: u32 = 64;
@@ -43,12 +43,28 @@ pub(super) struct Fates {
     pub(super) rejected: Rejections,
 }
 
-#[derive(Debug)]
-pub(super) struct Session {
-    pub(super) id: Arc<SessionId>,
+/// Where a session stands with its subject: what its concluded windows have said. Belongs to one claim of one subject.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
     pub(super) evidence: Evidence,
     /// The last action that was asked for.
     pub(super) action: Action,
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self {
+            evidence: Evidence::default(),
+            action: Action::Allow,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) id: Arc<SessionId>,
+    /// Shared with its windows that wait for their embedding, so that they outlive the session if need be.
+    standing: Arc<Mutex<Standing>>,
     /// Offset of its first record.
     pub(super) first_offset: i64,
     /// Offset of its latest record.
@@ -59,10 +75,6 @@ pub(super) struct Session {
     pub(super) missing: BTreeSet<u32>,
     /// Latest event time, µs.
     pub(super) last_us: i64,
-    /// Windows that wait for their embedding.
-    pub(super) pending: usize,
-    /// Closed for good; goes when nothing is pending.
-    pub(super) expired: bool,
     windower: Windower,
     purpose: Purpose,
     device: Device,
@@ -78,15 +90,12 @@ impl Session {
         let sequence = u64::from(head.seq) * config.parse.batch_events_max as u64;
         Self {
             id: Arc::new(session_id(head)),
-            evidence: Evidence::default(),
-            action: Action::Allow,
+            standing: Arc::default(),
             first_offset: record.offset,
             last_offset: record.offset,
             seq_next: head.seq,
             missing: BTreeSet::new(),
             last_us: i64::MIN,
-            pending: 0,
-            expired: false,
             windower: Windower::new(config.keystroke, config.pointer, sequence),
             purpose: head.purpose,
             device: head.device,
@@ -107,7 +116,6 @@ impl Session {
         self.seq_next = head.seq.saturating_add(1);
         self.last_offset = offset;
         self.watermark_us = watermark_us;
-        self.expired = false;
         if head.clock.origin_us != self.clock_origin_us {
             self.clock_origin_us = head.clock.origin_us;
             self.windower.clock_step(windows);
@@ -115,7 +123,7 @@ impl Session {
         if head.subject != self.id.subject.as_deref() {
             self.windower.close(Closed::End, windows);
             self.id = Arc::new(session_id(head));
-            self.evidence = Evidence::default();
+            self.standing = Arc::default();
         }
         self.purpose = head.purpose;
         self.device = head.device;
@@ -151,9 +159,9 @@ impl Session {
 
     /// Turns closed windows into ready ones.
     pub(super) fn hand_over(&mut self, windows: &mut Vec<Window>, offset: i64, ready: &mut Vec<Ready>) {
-        self.pending += windows.len();
         ready.extend(windows.drain(..).map(|window| Ready {
             id: self.id.clone(),
+            standing: self.standing.clone(),
             purpose: self.purpose,
             device: self.device,
             features: FeatureWindow::of(&window),
