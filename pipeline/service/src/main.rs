@@ -53,11 +53,11 @@ fn live(role: &Role, config: Config) -> anyhow::Result<ExitCode> {
         Role::Score => process::run(name, &config, &shutdown, |health, registry| {
             score::run(&config, health, &shutdown, registry)
         })?,
-        Role::Index(_) => process::run(name, &config, &shutdown, |_, registry| {
-            index::run(&config, shutdown.clone(), registry)
+        Role::Index(_) => process::run(name, &config, &shutdown, |health, registry| {
+            index::run_watched(&config, health, shutdown.clone(), registry)
         })?,
-        Role::Archive => process::run(name, &config, &shutdown, |_, registry| {
-            archive::run(&config, shutdown.clone(), registry)
+        Role::Archive => process::run(name, &config, &shutdown, |health, registry| {
+            archive::run_watched(&config, health, shutdown.clone(), registry)
         })?,
     }
     Ok(ExitCode::SUCCESS)
