@@ -3,6 +3,7 @@
 //! Invariants: the environment is read here and nowhere else; nothing is bound or contacted before the whole configuration
 //! was checked; all mistakes are told at once, each with where it was made.
 
+mod check;
 mod layers;
 mod sections;
 
@@ -175,131 +176,12 @@ impl Config {
         };
         config.kafka = Kafka::of(&layers.settings);
         config.surroundings = surroundings;
-        config.check(&mut layers);
+        check::check(&config, &mut layers);
         if !layers.mistakes.is_empty() {
             return Err(Mistakes(layers.mistakes));
         }
         config.in_force = InForce(layers.settings);
         Ok(config)
-    }
-
-    /// What no single key's type can say.
-    fn check(&self, layers: &mut Layers) {
-        let mut must = |holds: bool, key: &str, what: &str| {
-            if !holds {
-                layers.refuse_in_force(key, what);
-            }
-        };
-        let filled = |text: &str| !text.trim().is_empty();
-        must(
-            filled(self.kafka.bootstrap()),
-            "kafka.bootstrap.servers",
-            "must name a broker, host:port",
-        );
-        must(self.topics.partitions > 0, "topics.partitions", "must be at least 1");
-        must(
-            self.limits.batch_bytes_max > 0,
-            "limits.batch_bytes_max",
-            "must be at least 1",
-        );
-        must(
-            self.limits.batch_events_max > 0,
-            "limits.batch_events_max",
-            "must be at least 1",
-        );
-        must(
-            (1..=ductus_scorer::BATCH_WINDOWS_MAX).contains(&self.score.batch_windows_max),
-            "score.batch_windows_max",
-            "must be from 1 to 64",
-        );
-        for (name, window) in [("keystroke", self.window.keystroke), ("pointer", self.window.pointer)] {
-            let key = |end: &str| format!("window.{name}.{end}");
-            must(window.steps >= 2, &key("steps"), "must be at least 2");
-            must(
-                (1..=window.steps).contains(&window.hop),
-                &key("hop"),
-                "must be from 1 to the number of steps",
-            );
-            must(
-                (1..=window.steps).contains(&window.min_steps),
-                &key("min_steps"),
-                "must be from 1 to the number of steps",
-            );
-            must(window.pause_ms > 0, &key("pause_ms"), "must be at least 1");
-        }
-        must(
-            self.session.watermark_step_ms_max > 0,
-            "session.watermark_step_ms_max",
-            "must be at least 1",
-        );
-        let decision = &self.decision;
-        must(
-            (0.0..=1.0).contains(&self.evidence.keep),
-            "evidence.keep",
-            "must be from 0 to 1",
-        );
-        must(
-            (0.0..=100.0).contains(&decision.step_up_risk),
-            "decision.step_up_risk",
-            "must be from 0 to 100",
-        );
-        must(
-            (decision.step_up_risk..=100.0).contains(&decision.terminate_risk),
-            "decision.terminate_risk",
-            "must be from decision.step_up_risk to 100",
-        );
-        must(self.references.anchors > 0, "references.anchors", "must be at least 1");
-        must(
-            (-1.0..=1.0).contains(&self.references.drift_cosine_min),
-            "references.drift_cosine_min",
-            "must be from -1 to 1",
-        );
-        must(
-            self.gateway.in_flight_max > 0,
-            "gateway.in_flight_max",
-            "must be at least 1",
-        );
-        must(
-            self.gateway.stream_lag_max > 0,
-            "gateway.stream_lag_max",
-            "must be at least 1",
-        );
-        must(
-            self.gateway.board_sessions_max > 0,
-            "gateway.board_sessions_max",
-            "must be at least 1",
-        );
-        must(
-            self.gateway.board_decisions_max > 0,
-            "gateway.board_decisions_max",
-            "must be at least 1",
-        );
-        must(
-            address(&self.gateway.listen),
-            "gateway.listen",
-            "must be an address and a port, as 127.0.0.1:8080",
-        );
-        let listen = self.telemetry.listen.as_str();
-        must(
-            matches!(listen, "" | "off") || address(listen),
-            "telemetry.listen",
-            "must be an address and a port, empty, or off",
-        );
-        let url = self.elasticsearch.url.as_str();
-        must(
-            url.is_empty() || url.starts_with("http://") || url.starts_with("https://"),
-            "elasticsearch.url",
-            "must start with http:// or https://",
-        );
-        must(
-            self.archive.flush_rows_max > 0,
-            "archive.flush_rows_max",
-            "must be at least 1",
-        );
-        must(self.demo.speed > 0.0, "demo.speed", "must be above 0");
-        for problem in self.score_config().problems() {
-            layers.refuse("", Origin::Default, problem);
-        }
     }
 
     /// All that the decisions depend on.
@@ -480,11 +362,6 @@ fn is_secret(key: &str) -> bool {
     ]
     .iter()
     .any(|part| key.contains(part))
-}
-
-fn address(text: &str) -> bool {
-    text.rsplit_once(':')
-        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }
 
 fn surroundings(environment: &BTreeMap<String, String>) -> Surroundings {

@@ -21,8 +21,10 @@ use crate::cli::DemoOptions;
 use crate::config::Config;
 use crate::shutdown::Shutdown;
 use crate::{output, score};
+use anyhow::ensure;
 use cluster::Cluster;
-use ductus_scorer::Runtime;
+use ductus_dynamics::event::Modality;
+use ductus_scorer::{Runtime, live_dir};
 use ductus_stream::{Embedders, Score, ScoreHandle, StreamMetrics};
 use prometheus::Registry;
 use scenario::Cast;
@@ -41,8 +43,16 @@ pub fn run(mut config: Config, options: &DemoOptions, shutdown: &Shutdown) -> an
     if let Some(input) = &options.input {
         config.demo.recordings = Some(input.clone());
     }
-    // Told before a broker is built: without it there is nothing to see.
+    // Told before a broker is built: without these there is nothing to see.
     Runtime::start_from(&config.onnxruntime_candidates())?;
+    let dir = &config.models.dir;
+    ensure!(
+        Modality::ALL
+            .into_iter()
+            .any(|modality| live_dir(dir, modality).is_ok()),
+        "no model is live in {}; start ductus in the folder that holds models, or say --set models.dir=FOLDER",
+        dir.display()
+    );
     if options.exit {
         let summary = play(config, options.out.as_deref(), None, shutdown)?;
         output::json(&summary)?;

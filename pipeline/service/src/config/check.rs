@@ -1,0 +1,141 @@
+//! What no single key's type can say.
+//!
+//! Invariant: every rule names one key, so that the mistake is told where it was made.
+
+use super::layers::Layers;
+use super::{Config, Origin};
+use std::ops::RangeInclusive;
+use tracing_subscriber::EnvFilter;
+
+/// Notes every mistake of a configuration whose types are right.
+pub(super) fn check(config: &Config, layers: &mut Layers) {
+    let mut rules = Rules(layers);
+    limits(config, &mut rules);
+    windows(config, &mut rules);
+    decisions(config, &mut rules);
+    places(config, &mut rules);
+    for problem in config.score_config().problems() {
+        layers.refuse("", Origin::Default, problem);
+    }
+}
+
+struct Rules<'a>(&'a mut Layers);
+
+impl Rules<'_> {
+    fn must(&mut self, holds: bool, key: &str, what: &str) {
+        if !holds {
+            self.0.refuse_in_force(key, what);
+        }
+    }
+
+    fn positive(&mut self, key: &str, value: usize) {
+        self.must(value > 0, key, "must be at least 1");
+    }
+
+    fn within(&mut self, key: &str, value: f32, range: RangeInclusive<f32>) {
+        let what = format!("must be from {} to {}", range.start(), range.end());
+        self.must(range.contains(&value), key, &what);
+    }
+}
+
+fn limits(config: &Config, rules: &mut Rules<'_>) {
+    let positive = [
+        ("limits.batch_bytes_max", config.limits.batch_bytes_max),
+        ("limits.batch_events_max", config.limits.batch_events_max),
+        ("limits.sessions_max", config.limits.sessions_max),
+        ("gateway.in_flight_max", config.gateway.in_flight_max),
+        ("gateway.connections_max", config.gateway.connections_max),
+        ("gateway.stream_lag_max", config.gateway.stream_lag_max),
+        ("gateway.board_sessions_max", config.gateway.board_sessions_max),
+        ("gateway.board_decisions_max", config.gateway.board_decisions_max),
+        ("replay.in_flight_max", config.replay.in_flight_max),
+        ("archive.flush_rows_max", config.archive.flush_rows_max),
+        ("elasticsearch.bulk_bytes_max", config.elasticsearch.bulk_bytes_max),
+        ("elasticsearch.in_flight_max", config.elasticsearch.in_flight_max),
+        (
+            "session.watermark_step_ms_max",
+            config.session.watermark_step_ms_max as usize,
+        ),
+        ("references.anchors", config.references.anchors),
+    ];
+    for (key, value) in positive {
+        rules.positive(key, value);
+    }
+    rules.must(config.topics.partitions > 0, "topics.partitions", "must be at least 1");
+    rules.must(
+        (1..=ductus_scorer::BATCH_WINDOWS_MAX).contains(&config.score.batch_windows_max),
+        "score.batch_windows_max",
+        "must be from 1 to 64",
+    );
+    rules.must(config.demo.speed > 0.0, "demo.speed", "must be above 0");
+}
+
+fn windows(config: &Config, rules: &mut Rules<'_>) {
+    for (name, window) in [
+        ("keystroke", config.window.keystroke),
+        ("pointer", config.window.pointer),
+    ] {
+        let key = |end: &str| format!("window.{name}.{end}");
+        let (within, what) = (1..=window.steps, "must be from 1 to the number of steps");
+        rules.must(window.steps >= 2, &key("steps"), "must be at least 2");
+        rules.must(within.contains(&window.hop), &key("hop"), what);
+        rules.must(within.contains(&window.min_steps), &key("min_steps"), what);
+        rules.positive(&key("pause_ms"), window.pause_ms as usize);
+    }
+}
+
+fn decisions(config: &Config, rules: &mut Rules<'_>) {
+    let decision = &config.decision;
+    rules.within("evidence.keep", config.evidence.keep, 0.0..=1.0);
+    rules.within("decision.step_up_risk", decision.step_up_risk, 0.0..=100.0);
+    rules.must(
+        (decision.step_up_risk..=100.0).contains(&decision.terminate_risk),
+        "decision.terminate_risk",
+        "must be from decision.step_up_risk to 100",
+    );
+    rules.within(
+        "references.drift_cosine_min",
+        config.references.drift_cosine_min,
+        -1.0..=1.0,
+    );
+    rules.within(
+        "references.adapt_risk_max",
+        config.references.adapt_risk_max,
+        0.0..=100.0,
+    );
+}
+
+fn places(config: &Config, rules: &mut Rules<'_>) {
+    rules.must(
+        !config.kafka.bootstrap().trim().is_empty(),
+        "kafka.bootstrap.servers",
+        "must name a broker, host:port",
+    );
+    rules.must(
+        address(&config.gateway.listen),
+        "gateway.listen",
+        "must be an address and a port, as 127.0.0.1:8080",
+    );
+    let listen = config.telemetry.listen.as_str();
+    rules.must(
+        matches!(listen, "" | "off") || address(listen),
+        "telemetry.listen",
+        "must be an address and a port, empty, or off",
+    );
+    rules.must(
+        EnvFilter::try_new(&config.telemetry.log_filter).is_ok(),
+        "telemetry.log_filter",
+        "must be a list as info,ductus_stream=debug",
+    );
+    let url = config.elasticsearch.url.as_str();
+    rules.must(
+        url.is_empty() || url.starts_with("http://") || url.starts_with("https://"),
+        "elasticsearch.url",
+        "must start with http:// or https://",
+    );
+}
+
+fn address(text: &str) -> bool {
+    text.rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+}
