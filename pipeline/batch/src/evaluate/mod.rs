@@ -4,6 +4,7 @@
 //! hold any people; what cannot be measured is refused in words, and a number that a protocol does not give is null.
 
 mod balabit;
+mod comparators;
 mod pictures;
 mod protocol;
 mod trials;
@@ -11,6 +12,7 @@ mod trials;
 #[cfg(test)]
 mod tests;
 
+pub use comparators::scaled_manhattan;
 pub use pictures::{draw_det, draw_scores};
 pub use protocol::{Protocol, Settings, held_out, pohmm, sapimouse, typenet};
 pub use trials::{Layout, Measured, Pair, Scores, Trials};
@@ -81,6 +83,8 @@ pub struct Report {
     /// The same with several windows a decision.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after_windows: Vec<After>,
+    /// The same comparisons by scaled Manhattan distance, without a model.
+    pub scaled_manhattan: Yardstick,
     /// The model that was judged.
     pub model: String,
     /// Hash of its network.
@@ -92,6 +96,17 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Time taken.
     pub seconds: f64,
+}
+
+/// What a method without learning reaches on the same comparisons.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Yardstick {
+    /// As in [`Report`].
+    pub eer_subject: Option<f64>,
+    /// As in [`Report`].
+    pub eer_global: Option<f64>,
+    /// As in [`Report`].
+    pub auc: Option<f64>,
 }
 
 /// Measures where a decision looks at several consecutive windows.
@@ -138,6 +153,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<Report> {
     let embeddings = embed::with_model(&model, &layout.windows, args.threads)?;
     let scores = layout.score(&layout.trials, &embeddings);
     let measured = scores.measure();
+    let yardstick = scaled_manhattan(&layout, &layout.trials).measure();
     let after = layout.after.iter().filter(|(_, trials)| !trials.pairs.is_empty());
     let after = after
         .map(|(windows, trials)| After::of(*windows, layout.score(trials, &embeddings).measure()))
@@ -153,6 +169,11 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<Report> {
         fnmr_at_fmr_1pct: measured.fnmr_at_fmr_1pct,
         fnmr_at_fmr_0_1pct: measured.fnmr_at_fmr_0_1pct,
         after_windows: after,
+        scaled_manhattan: Yardstick {
+            eer_subject: yardstick.eer_subject,
+            eer_global: yardstick.eer_global,
+            auc: yardstick.auc,
+        },
         model: manifest.name(),
         sha256: manifest.sha256.clone(),
         windows: layout.windows.len(),

@@ -49,6 +49,14 @@ fn typenet_counts_what_it_compares() {
 }
 
 #[test]
+fn the_yardstick_tells_people_apart_without_a_model() {
+    let settings = Settings::of(Modality::Keystroke);
+    let layout = held_out(&fixtures::typists(20), Modality::Keystroke, settings);
+    let rate = scaled_manhattan(&layout, &layout.trials).measure().eer_global.unwrap();
+    assert!(rate < 0.35, "{rate}");
+}
+
+#[test]
 fn what_cannot_be_judged_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     fixtures::aalto(folder.path(), 8, 3, 40);
