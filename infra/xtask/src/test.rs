@@ -85,7 +85,15 @@ impl Setup {
 fn static_checks(tally: &mut Tally) {
     tally.check("cargo fmt", || run_shown(cargo().args(["fmt", "--all", "--check"])));
     tally.check("cargo clippy", || {
-        run_shown(cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
+        run_shown(cargo().args([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--keep-going",
+            "--",
+            "--deny",
+            "warnings",
+        ]))
     });
     tally.check("cargo doc", || {
         let mut doc = cargo();
@@ -110,8 +118,8 @@ fn web_checks(web: Option<&Web>, tally: &mut Tally) {
 fn cargo_tests(setup: &Setup, options: &Options, tally: &mut Tally) {
     let before = tally.failed();
     tally.check("build the binaries and the tests", || {
-        run_shown(cargo().args(["build", "--workspace", "--bins"]))?;
-        run_shown(cargo().args(["test", "--workspace", "--no-run"]))
+        // In one go: the tests' own dependencies would otherwise have everything built a second time.
+        run_shown(cargo().args(["build", "--workspace", "--bins", "--tests"]))
     });
     if tally.failed() > before {
         return;
