@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -78,8 +78,15 @@ pub(crate) fn run_quiet(command: &mut Command) -> Result<String> {
 
 /// Whether a program can be started from the search path.
 pub(crate) fn on_path(program: &str) -> bool {
-    environment::variable("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|folder| is_executable(&folder.join(program))))
+    find_on_path(program).is_some()
+}
+
+/// Where on the search path a program lies.
+pub(crate) fn find_on_path(program: &str) -> Option<PathBuf> {
+    let path = environment::variable("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|file| is_executable(file))
 }
 
 /// The last lines of a text.

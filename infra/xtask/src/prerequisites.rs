@@ -2,9 +2,11 @@
 //!
 //! Invariant: nothing is installed that is there already, and nothing at all unless we are root on a Debian-like system.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, bail};
 
-use crate::command::{command, on_path, run_quiet, run_shown};
+use crate::command::{command, find_on_path, on_path, run_quiet, run_shown};
 use crate::{environment, report};
 
 /// Something the system must bring.
@@ -106,10 +108,10 @@ pub(crate) fn require(wanted: &[&Prerequisite]) -> Result<()> {
 }
 
 /// The program for tests in a real browser.
-pub(crate) fn chromium() -> Option<&'static str> {
+pub(crate) fn chromium() -> Option<PathBuf> {
     ["chromium", "chromium-browser", "google-chrome"]
         .into_iter()
-        .find(|name| on_path(name))
+        .find_map(find_on_path)
 }
 
 fn missing<'a>(wanted: &[&'a Prerequisite]) -> Vec<&'a Prerequisite> {
