@@ -117,6 +117,22 @@ pub struct Ready {
     standing: Arc<Mutex<Standing>>,
 }
 
+impl Ready {
+    /// A window of a session about which nothing has been concluded yet.
+    pub fn first(id: Arc<SessionId>, purpose: Purpose, device: Device, window: Window, offset: i64) -> Self {
+        Self {
+            id,
+            purpose,
+            device,
+            features: FeatureWindow::of(&window),
+            measures: Measures::of(&window),
+            window,
+            offset,
+            standing: Arc::default(),
+        }
+    }
+}
+
 /// A refused record, or a part of one; the stream adds hash and size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {

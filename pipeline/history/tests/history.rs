@@ -4,10 +4,9 @@
 
 use arrow::array::{Array, RecordBatch};
 use ductus_dynamics::event::{Button, EventKind, InputEvent, KeyClass, KeyDetail, Modality};
-use ductus_dynamics::feature::{FeatureWindow, layout_hash};
+use ductus_dynamics::feature::layout_hash;
 use ductus_dynamics::line::{Ready, SessionId};
 use ductus_dynamics::parse::BatchHead;
-use ductus_dynamics::reason::Measures;
 use ductus_dynamics::window::{Keystroke, Release, Steps, Window};
 use ductus_dynamics::wire::{
     Action, Clock, Closed, Decision, Device, Keyboard, Layout, Pointer, Purpose, Reason, Score, Source, WindowRef,
@@ -448,19 +447,12 @@ fn ready(session: &str, sequence: u64) -> Ready {
         fresh: 2,
         steps: Steps::Keys(keys),
     };
-    Ready {
-        id: Arc::new(SessionId {
-            tenant: "acme".to_owned(),
-            session: session.to_owned(),
-            subject: Some("ann".to_owned()),
-        }),
-        purpose: Purpose::Enrol,
-        device: DEVICE,
-        features: FeatureWindow::of(&window),
-        measures: Measures::of(&window),
-        window,
-        offset: 99,
-    }
+    let id = SessionId {
+        tenant: "acme".to_owned(),
+        session: session.to_owned(),
+        subject: Some("ann".to_owned()),
+    };
+    Ready::first(Arc::new(id), Purpose::Enrol, DEVICE, window, 99)
 }
 
 #[test]

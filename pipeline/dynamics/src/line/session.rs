@@ -5,9 +5,7 @@
 use super::{LineConfig, Ready, Record};
 use crate::event::InputEvent;
 use crate::evidence::Evidence;
-use crate::feature::FeatureWindow;
 use crate::parse::BatchHead;
-use crate::reason::Measures;
 use crate::reject::Rejections;
 use crate::window::{Fate, Window, Windower};
 use crate::wire::{Action, Closed, Device, Purpose};
@@ -159,15 +157,12 @@ impl Session {
 
     /// Turns closed windows into ready ones.
     pub(super) fn hand_over(&mut self, windows: &mut Vec<Window>, offset: i64, ready: &mut Vec<Ready>) {
-        ready.extend(windows.drain(..).map(|window| Ready {
-            id: self.id.clone(),
-            standing: self.standing.clone(),
-            purpose: self.purpose,
-            device: self.device,
-            features: FeatureWindow::of(&window),
-            measures: Measures::of(&window),
-            window,
-            offset,
+        ready.extend(windows.drain(..).map(|window| {
+            let first = Ready::first(self.id.clone(), self.purpose, self.device, window, offset);
+            Ready {
+                standing: self.standing.clone(),
+                ..first
+            }
         }));
     }
 
