@@ -66,7 +66,8 @@ pub struct Trained {
 /// Trains a model and writes its folder.
 pub fn train(args: &TrainArgs) -> Result<Trained> {
     let started = Instant::now();
-    let mut recipe = Recipe::of(args)?;
+    // Mistakes in the options show before anything is read.
+    let checked = Recipe::of(args, 0)?;
     let version = version_of(args)?;
     if args.out.exists() && !args.force {
         bail!(
@@ -76,9 +77,10 @@ pub fn train(args: &TrainArgs) -> Result<Trained> {
     }
     config::start_runtime(args.onnxruntime.as_deref())?;
     let people = match &args.history {
-        Some(root) => corpus::from_history(root, recipe.modality, recipe.detail)?,
-        None => corpus::from_folders(&args.data, recipe.modality, recipe.detail)?,
+        Some(root) => corpus::from_history(root, checked.modality, checked.detail)?,
+        None => corpus::from_folders(&args.data, checked.modality, checked.detail)?,
     };
+    let mut recipe = Recipe::of(args, people.len())?;
     let people = with_windows(people, &recipe);
     let threads = args
         .threads

@@ -39,19 +39,19 @@ pub struct TrainArgs {
     /// How much the model is told of a key.
     #[arg(long, value_enum, default_value = "class")]
     pub detail: Detail,
-    /// Steps of training [default: 1200 keystroke, 400 pointer].
+    /// Steps of training [default: 400; 1200 for keystrokes of 500 people and more].
     #[arg(long)]
     pub steps: Option<u64>,
     /// As many steps as fit into this time; the command in the manifest says how many they were.
     #[arg(long, conflicts_with = "steps")]
     pub minutes: Option<f64>,
-    /// LSTM layers [default: 2 keystroke, 1 pointer].
+    /// LSTM layers [default: 1; 2 for keystrokes of 500 people and more].
     #[arg(long)]
     pub layers: Option<usize>,
-    /// Values of state a layer and direction.
-    #[arg(long, default_value = "64")]
-    pub hidden: usize,
-    /// Whether layers read from both ends [default: true keystroke, false pointer].
+    /// Values of state a layer and direction [default: 64; 32 for keystrokes of few people].
+    #[arg(long)]
+    pub hidden: Option<usize>,
+    /// Whether layers read from both ends [default: false; true for keystrokes of 500 people and more].
     #[arg(long)]
     pub bidirectional: Option<bool>,
     /// What is minimised.
@@ -63,7 +63,7 @@ pub struct TrainArgs {
     /// Changes to windows on their way into a batch [default: mixed keystroke, none pointer].
     #[arg(long, value_enum)]
     pub augment: Option<Augmentation>,
-    /// Steps from one training window to the next [default: half a window].
+    /// Steps from one training window to the next [default: half a window; 10 for keystrokes of few people].
     #[arg(long)]
     pub hop: Option<usize>,
     /// Share of the running average of the weights that a step keeps; none unless given.
@@ -139,11 +139,57 @@ pub struct Recipe {
     pub augmentation: Augmentation,
 }
 
+/// How large a network the data bears, and how long it is trained.
+struct Size {
+    layers: usize,
+    hidden: usize,
+    bidirectional: bool,
+    people: usize,
+    steps: u64,
+    hop: usize,
+}
+
+impl Size {
+    /// From this many people on a large network pays.
+    const MANY: usize = 500;
+
+    /// What was measured best: `models.md` for 1,700 people and for the pointer, `models/README.md` for some dozens.
+    fn of(modality: Modality, people: usize) -> Self {
+        let (hidden, steps) = (64, 400);
+        match modality {
+            Modality::Keystroke if people >= Self::MANY => Self {
+                layers: 2,
+                hidden,
+                bidirectional: true,
+                people: 32,
+                steps: 1_200,
+                hop: 25,
+            },
+            Modality::Keystroke => Self {
+                layers: 1,
+                hidden: 32,
+                bidirectional: false,
+                people: 32,
+                steps,
+                hop: 10,
+            },
+            Modality::Pointer => Self {
+                layers: 1,
+                hidden,
+                bidirectional: false,
+                people: 16,
+                steps,
+                hop: 64,
+            },
+        }
+    }
+}
+
 impl Recipe {
-    /// Fills in the defaults, which are what `models.md` found best.
-    pub fn of(args: &TrainArgs) -> Result<Self> {
+    /// Fills in the defaults for so many people.
+    pub fn of(args: &TrainArgs, people: usize) -> Result<Self> {
         let modality = args.modality;
-        let keystroke = modality == Modality::Keystroke;
+        let default = Size::of(modality, people);
         if args.protocol.modality().is_some_and(|needed| needed != modality) {
             bail!(
                 "protocol {} does not judge {} models",
@@ -152,22 +198,22 @@ impl Recipe {
             );
         }
         let network = NetworkConfig {
-            layers: args.layers.unwrap_or(if keystroke { 2 } else { 1 }),
-            hidden: args.hidden,
-            bidirectional: args.bidirectional.unwrap_or(keystroke),
+            layers: args.layers.unwrap_or(default.layers),
+            hidden: args.hidden.unwrap_or(default.hidden),
+            bidirectional: args.bidirectional.unwrap_or(default.bidirectional),
             ..NetworkConfig::new(feature::features(modality))
         };
         let config = TrainConfig {
             loss: args.loss.loss(),
-            people_per_batch: args.people.unwrap_or(if keystroke { 32 } else { 16 }),
-            steps: args.steps.unwrap_or(if keystroke { 1_200 } else { 400 }),
+            people_per_batch: args.people.unwrap_or(default.people),
+            steps: args.steps.unwrap_or(default.steps),
             average_decay: args.average,
             seed: args.seed,
             ..TrainConfig::new(network)
         };
         config.validate()?;
         let mut cutting = Cutting::of_stream(modality);
-        cutting.config.hop = args.hop.unwrap_or(cutting.config.steps / 2).max(1);
+        cutting.config.hop = args.hop.unwrap_or(default.hop).max(1);
         let augmentation = args.augment.unwrap_or(Augmentation::of(modality));
         Ok(Self {
             modality,

@@ -31,7 +31,7 @@ fn error_rate(people: &[Person]) -> f64 {
         "15",
     ];
     let args = fixtures::train_args(&[&words[..], &small[..]].concat());
-    let recipe = Recipe::of(&args).unwrap();
+    let recipe = Recipe::of(&args, people.len()).unwrap();
     let plan = Plan {
         args: &args,
         recipe: &recipe,
