@@ -8,6 +8,16 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::time::Duration;
 
+/// Logical names of the topics.
+pub(crate) const TOPICS: [&str; 7] = [
+    "events",
+    "decisions",
+    "audit",
+    "dead_letters",
+    "references",
+    "session_state",
+    "models",
+];
 /// Partitions of every topic of a test but `models`.
 pub(crate) const PARTITIONS: i32 = 4;
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -52,15 +62,7 @@ impl Kafka {
     /// Makes the topics. Records of old recordings must stay, so nothing is deleted by age.
     pub(crate) async fn create_topics(&self) {
         let admin: AdminClient<DefaultClientContext> = self.config().create().unwrap();
-        for logical in [
-            "events",
-            "decisions",
-            "audit",
-            "dead_letters",
-            "references",
-            "session_state",
-            "models",
-        ] {
+        for logical in TOPICS {
             let name = self.topic(logical);
             let partitions = if logical == "models" { 1 } else { PARTITIONS };
             let compacted = matches!(logical, "references" | "session_state" | "models");

@@ -136,7 +136,7 @@ fn model_of(decisions: &[Value], prefix: &str) -> String {
 
 fn promote(world: &World, arguments: &[&str]) {
     let registry = world.folder.path().join("models").display().to_string();
-    let topics: Vec<String> = ["events", "models", "references"]
+    let topics: Vec<String> = crate::kafka::TOPICS
         .iter()
         .map(|logical| format!("topics.{logical}={}", world.kafka.topic(logical)))
         .collect();

@@ -44,15 +44,7 @@ impl World {
 
     fn config_text(name: &str, folder: &Path, kafka: &Kafka, search: &Search) -> String {
         let mut text = format!("[kafka]\n\"bootstrap.servers\" = \"{}\"\n[topics]\n", kafka.bootstrap);
-        for logical in [
-            "events",
-            "decisions",
-            "audit",
-            "references",
-            "models",
-            "session_state",
-            "dead_letters",
-        ] {
+        for logical in crate::kafka::TOPICS {
             writeln!(text, "{logical} = \"{}\"", kafka.topic(logical)).unwrap();
         }
         writeln!(
