@@ -4,7 +4,7 @@
 #![allow(missing_docs, clippy::print_stdout, reason = "a benchmark's result is its output")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
-use ductus_dynamics::event::{EventKind, InputEvent};
+use ductus_dynamics::event::InputEvent;
 use ductus_dynamics::feature::FeatureWindow;
 use ductus_dynamics::parse::{ParseLimits, parse};
 use ductus_dynamics::reject::Rejections;
@@ -50,18 +50,6 @@ static ALLOCATOR: Counting = Counting;
 /// The values of one long synthetic session, cut into batches.
 fn values() -> Vec<Vec<u8>> {
     let events: Vec<InputEvent> = Typist::draw(1).session(0, 20_000, 0, 0);
-    let wire = |event: &InputEvent| match event.kind {
-        EventKind::KeyDown { press, class } => Event::Down {
-            t_us: event.t_us,
-            press,
-            class,
-        },
-        EventKind::KeyUp { press } => Event::Up {
-            t_us: event.t_us,
-            press,
-        },
-        _ => unreachable!("typists only press and release keys"),
-    };
     events
         .chunks(EVENTS_PER_BATCH)
         .enumerate()
@@ -80,7 +68,7 @@ fn values() -> Vec<Vec<u8>> {
                 },
                 device: Device::default(),
                 detail: Default::default(),
-                events: events.iter().map(wire).collect(),
+                events: events.iter().map(Event::from).collect(),
             };
             serde_json::to_vec(&batch).expect("a batch is always serialisable")
         })

@@ -4,7 +4,7 @@
 //! relative to the batch's clock origin. The JSON Schemas in `schemas/` are generated from these types and reviewed there.
 //! The hot path does not build an [`EventBatch`]: it parses the same document with [`crate::parse`].
 
-use crate::event::{Button, KeyClass, KeyDetail, Modality};
+use crate::event::{Button, EventKind, InputEvent, KeyClass, KeyDetail, Modality};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -177,6 +177,23 @@ pub enum Event {
     Blur { t_us: i64 },
     /// No more events for now.
     End { t_us: i64 },
+}
+
+impl From<&InputEvent> for Event {
+    /// The event as a batch carries it whose clock origin is what the event's time counts from.
+    fn from(event: &InputEvent) -> Self {
+        let t_us = event.t_us;
+        match event.kind {
+            EventKind::KeyDown { press, class } => Self::Down { t_us, press, class },
+            EventKind::KeyUp { press } => Self::Up { t_us, press },
+            EventKind::Move { x, y } => Self::Move { t_us, x, y },
+            EventKind::ButtonDown { button, x, y } => Self::Press { t_us, x, y, button },
+            EventKind::ButtonUp { button, x, y } => Self::Release { t_us, x, y, button },
+            EventKind::Scroll { dx, dy, x, y } => Self::Scroll { t_us, x, y, dx, dy },
+            EventKind::Blur => Self::Blur { t_us },
+            EventKind::End => Self::End { t_us },
+        }
+    }
 }
 
 /// What is decided about one window. Kafka key: as the events. Elasticsearch `_id`: [`Decision::id`].

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::compare::Calibration;
-use crate::event::{EventKind, KeyClass};
+use crate::event::KeyClass;
 use crate::synthetic::{PointerUser, Typist};
 use crate::wire::{Action, Clock, Consent, Decision, Event, EventBatch, ModelRef};
 use expect_test::{Expect, expect};
@@ -26,20 +26,6 @@ fn batch(session: &str, seq: u32, events: &[Event]) -> EventBatch {
         device: Device::default(),
         detail: Default::default(),
         events: events.to_vec(),
-    }
-}
-
-fn to_wire(event: &InputEvent) -> Event {
-    let t_us = event.t_us;
-    match event.kind {
-        EventKind::KeyDown { press, class } => Event::Down { t_us, press, class },
-        EventKind::KeyUp { press } => Event::Up { t_us, press },
-        EventKind::Move { x, y } => Event::Move { t_us, x, y },
-        EventKind::ButtonDown { button, x, y } => Event::Press { t_us, x, y, button },
-        EventKind::ButtonUp { button, x, y } => Event::Release { t_us, x, y, button },
-        EventKind::Scroll { dx, dy, x, y } => Event::Scroll { t_us, x, y, dx, dy },
-        EventKind::Blur => Event::Blur { t_us },
-        EventKind::End => Event::End { t_us },
     }
 }
 
@@ -140,7 +126,7 @@ fn typed(seed: u64, keys: usize, session: u64) -> Vec<Event> {
     Typist::draw(seed)
         .session(session, keys, 0, 0)
         .iter()
-        .map(to_wire)
+        .map(Event::from)
         .collect()
 }
 
@@ -397,7 +383,7 @@ proptest! {
     #[test]
     fn the_split_into_batches_does_not_matter(seed in 0u64..50, keys in 20usize..400, cuts in proptest::collection::vec(0usize..1_000, 0..20)) {
         let mut events = typed(seed, keys, 0);
-        events.extend(PointerUser::draw(seed).session(0, 200, 0).iter().map(to_wire));
+        events.extend(PointerUser::draw(seed).session(0, 200, 0).iter().map(Event::from));
         events.sort_by_key(time_of);
         events.push(Event::End { t_us: events.last().map_or(0, time_of) });
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut % events.len()).chain([0, events.len()]).collect();

@@ -12,19 +12,6 @@ use ductus_dynamics::wire::{self, Closed, EventBatch};
 use serde_json::{Value, json};
 
 fn batch(seq: u32, events: &[InputEvent]) -> EventBatch {
-    let wire_event = |event: &InputEvent| {
-        let t_us = event.t_us;
-        match event.kind {
-            EventKind::KeyDown { press, class } => wire::Event::Down { t_us, press, class },
-            EventKind::KeyUp { press } => wire::Event::Up { t_us, press },
-            EventKind::Move { x, y } => wire::Event::Move { t_us, x, y },
-            EventKind::ButtonDown { button, x, y } => wire::Event::Press { t_us, x, y, button },
-            EventKind::ButtonUp { button, x, y } => wire::Event::Release { t_us, x, y, button },
-            EventKind::Scroll { dx, dy, x, y } => wire::Event::Scroll { t_us, x, y, dx, dy },
-            EventKind::Blur => wire::Event::Blur { t_us },
-            EventKind::End => wire::Event::End { t_us },
-        }
-    };
     EventBatch {
         v: 1,
         tenant: "golden".to_owned(),
@@ -39,7 +26,7 @@ fn batch(seq: u32, events: &[InputEvent]) -> EventBatch {
         },
         device: wire::Device::default(),
         detail: Default::default(),
-        events: events.iter().map(wire_event).collect(),
+        events: events.iter().map(wire::Event::from).collect(),
     }
 }
 
