@@ -159,15 +159,8 @@ fn press_of(event: &InputEvent) -> Option<u32> {
 }
 
 fn on_wire(event: &InputEvent, origin_us: i64) -> wire::Event {
-    let t_us = event.t_us - origin_us;
-    match event.kind {
-        EventKind::KeyDown { press, class } => wire::Event::Down { t_us, press, class },
-        EventKind::KeyUp { press } => wire::Event::Up { t_us, press },
-        EventKind::Move { x, y } => wire::Event::Move { t_us, x, y },
-        EventKind::ButtonDown { button, x, y } => wire::Event::Press { t_us, x, y, button },
-        EventKind::ButtonUp { button, x, y } => wire::Event::Release { t_us, x, y, button },
-        EventKind::Scroll { dx, dy, x, y } => wire::Event::Scroll { t_us, x, y, dx, dy },
-        EventKind::Blur => wire::Event::Blur { t_us },
-        EventKind::End => wire::Event::End { t_us },
-    }
+    wire::Event::from(&InputEvent {
+        t_us: event.t_us - origin_us,
+        kind: event.kind,
+    })
 }
