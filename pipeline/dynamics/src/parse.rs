@@ -55,6 +55,8 @@ pub struct BatchHead<'a> {
     pub clock: Clock,
     /// Device class.
     pub device: Device,
+    /// How finely the keys are told.
+    pub detail: KeyDetail,
     /// Events that the batch held, the refused ones included.
     pub events: u64,
 }
@@ -238,6 +240,7 @@ impl<'a> Draft<'a> {
             purpose,
             clock,
             device,
+            detail: self.detail,
             events: seen,
         })
     }

@@ -46,11 +46,13 @@ pub enum RejectReason {
     MissingBatches,
     /// Noted, counted as late: events older than what their window holds already.
     LateEvents,
+    /// A sink refused the document for good; the letter's detail says what the sink said.
+    RefusedBySink,
 }
 
 impl RejectReason {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Malformed,
         Self::UnsupportedVersion,
         Self::UnknownField,
@@ -70,6 +72,7 @@ impl RejectReason {
         Self::RepeatedBatch,
         Self::MissingBatches,
         Self::LateEvents,
+        Self::RefusedBySink,
     ];
 
     /// The code as it stands in documents and metrics.
@@ -94,6 +97,7 @@ impl RejectReason {
             Self::RepeatedBatch => "repeated_batch",
             Self::MissingBatches => "missing_batches",
             Self::LateEvents => "late_events",
+            Self::RefusedBySink => "refused_by_sink",
         }
     }
 }

@@ -41,6 +41,7 @@ fn head<'a>(subject: Option<&'a str>, session: &'a str, seq: u32) -> BatchHead<'
             resolution_us: 100,
         },
         device: DEVICE,
+        detail: KeyDetail::Hand,
         events: 0,
     }
 }
@@ -94,7 +95,7 @@ fn events(t_us: i64) -> Vec<InputEvent> {
 fn event_rows(batches: &[(BatchHead<'_>, i64, &[InputEvent])]) -> RecordBatch {
     let mut rows = EventRows::new();
     for (head, offset, events) in batches {
-        rows.push(head, KeyDetail::Hand, events, &source(*offset));
+        rows.push(head, events, &source(*offset));
     }
     rows.finish().unwrap()
 }

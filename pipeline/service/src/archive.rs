@@ -54,20 +54,11 @@ const LAST_TRIES: u32 = 3;
 /// Name of this part in readiness.
 const PART: &str = "archive";
 
-/// Runs the role until `shutdown` is requested and everything read is written.
+/// Runs the role until `shutdown` is requested and everything read is written; `health` is told what is missing.
 ///
 /// # Errors
 /// A dependency that stays away, or a configuration that it refuses.
-pub fn run(config: &Config, shutdown: Shutdown, registry: &prometheus::Registry) -> anyhow::Result<()> {
-    let health = Health::new(&shutdown);
-    run_watched(config, &health, shutdown, registry)
-}
-
-/// As [`run`], noting in `health` what is missing.
-///
-/// # Errors
-/// As [`run`].
-pub fn run_watched(
+pub fn run(
     config: &Config,
     health: &Health,
     shutdown: Shutdown,

@@ -110,7 +110,7 @@ fn kafka(config: &Config) -> Vec<Finding> {
         return vec![reached];
     }
     let topics = config.score_config().topics;
-    let checked = check_topics(&settings, &topics, TIMEOUT)
+    let checked = check_topics(&settings, &topics, &topics.for_scoring(), TIMEOUT)
         .map(|partitions| format!("all there; {} has {partitions} partitions", topics.events))
         .map_err(anyhow::Error::from);
     let mend = "create them as infra/topics.txt says (on this machine: `cargo xtask up`)";

@@ -54,10 +54,10 @@ fn live(role: &Role, config: Config) -> anyhow::Result<ExitCode> {
             score::run(&config, health, &shutdown, registry)
         })?,
         Role::Index(_) => process::run(name, &config, &shutdown, |health, registry| {
-            index::run_watched(&config, health, shutdown.clone(), registry)
+            index::run(&config, health, shutdown.clone(), registry)
         })?,
         Role::Archive => process::run(name, &config, &shutdown, |health, registry| {
-            archive::run_watched(&config, health, shutdown.clone(), registry)
+            archive::run(&config, health, shutdown.clone(), registry)
         })?,
     }
     Ok(ExitCode::SUCCESS)

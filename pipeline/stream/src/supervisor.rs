@@ -122,7 +122,7 @@ fn check(config: &ScoreConfig) -> Result<(), StreamError> {
         return Err(StreamError::Settings(problems));
     }
     let timeout = Duration::from_millis(config.request_timeout_ms);
-    check_topics(&config.kafka, &config.topics, timeout)?;
+    check_topics(&config.kafka, &config.topics, &config.topics.for_scoring(), timeout)?;
     Ok(())
 }
 

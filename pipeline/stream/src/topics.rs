@@ -65,6 +65,18 @@ const DELETE: (&str, &str) = ("cleanup.policy", "delete");
 const COMPACT: (&str, &str) = ("cleanup.policy", "compact");
 
 impl Topics {
+    /// The topics that scoring reads and writes; nothing is written to the session state yet.
+    pub fn for_scoring(&self) -> [&str; 6] {
+        [
+            &self.events,
+            &self.decisions,
+            &self.audit,
+            &self.references,
+            &self.models,
+            &self.dead_letters,
+        ]
+    }
+
     /// Every topic with what it is created with.
     pub fn specs(&self) -> Vec<TopicSpec> {
         let spec = |name: &str, partitions, properties: &[(&'static str, &'static str)]| TopicSpec {
@@ -156,21 +168,25 @@ pub fn ensure_topics(
     }
 }
 
-/// Checks that the topics that scoring needs exist and fit together. Gives the number of partitions of events.
+/// Checks that the topics named in `needed` exist and fit together. Gives the number of partitions of references, which is that
+/// of events.
 ///
 /// # Errors
 ///
 /// [`StreamError::Kafka`] when the broker cannot be reached, [`StreamError::Topics`] with everything that is wrong.
-pub fn check_topics(settings: &KafkaSettings, topics: &Topics, timeout: Duration) -> Result<usize, StreamError> {
+pub fn check_topics(
+    settings: &KafkaSettings,
+    topics: &Topics,
+    needed: &[&str],
+    timeout: Duration,
+) -> Result<usize, StreamError> {
     let client: BaseConsumer<Quiet> = create(&settings.admin(), Quiet, "making a client")?;
     let present = partition_counts(client.client(), timeout)?;
-    let mut problems = Vec::new();
-    for spec in topics.specs() {
-        // Nothing is written there yet.
-        if spec.name != topics.session_state && !present.contains_key(&spec.name) {
-            problems.push(format!("topic {} does not exist", spec.name));
-        }
-    }
+    let mut problems: Vec<_> = needed
+        .iter()
+        .filter(|name| !present.contains_key(**name))
+        .map(|name| format!("topic {name} does not exist"))
+        .collect();
     let count = |name: &str| present.get(name).copied();
     let (events, references) = (count(&topics.events), count(&topics.references));
     if let (Some(events), Some(references)) = (events, references)
@@ -182,7 +198,7 @@ pub fn check_topics(settings: &KafkaSettings, topics: &Topics, timeout: Duration
         ));
     }
     if problems.is_empty() {
-        return Ok(events.unwrap_or_default());
+        return Ok(references.unwrap_or_default());
     }
     problems.push("create the topics as infra/topics.txt says".to_owned());
     Err(StreamError::Topics(problems.join("; ")))

@@ -3,7 +3,7 @@
 //! A test session was made by the user of its folder or by somebody else. Only `public_labels.csv` tells, and not for all:
 //! a test session has a subject here where it is labelled legal, and nobody otherwise, so that nothing learns a wrong name.
 
-use super::refused::{Reason, Refused};
+use super::refused::Refused;
 use super::sapimouse::Track;
 use super::table::{self, Rows, seconds};
 use super::{Dataset, Recording, Source, id_part, synthetic_origin_us};
@@ -61,20 +61,9 @@ pub fn labels(dir: &Path) -> Result<BTreeMap<String, bool>> {
 
 /// The session of a file.
 pub(super) fn read(file: &Path, text: &str, source: &Source, refused: &mut Refused) -> Vec<Recording> {
-    let columns = ["client timestamp", "button", "state", "x", "y"];
-    let Some(mut rows) = Rows::new(text, ',', columns, refused) else {
+    let Some(track) = Track::read(text, seconds, refused) else {
         return Vec::new();
     };
-    let mut track = Track::default();
-    while let Some(([time, button, state, x, y], refused)) = rows.next_row() {
-        let Some(t_us) = seconds(time) else {
-            refused.add(Reason::NonIntegerTime);
-            continue;
-        };
-        if let Err(reason) = track.push(t_us, button, state, x, y) {
-            refused.add(reason);
-        }
-    }
     let name = |path: Option<&Path>| {
         path.and_then(Path::file_name)
             .and_then(|name| name.to_str())

@@ -135,7 +135,7 @@ pub fn import(args: &ImportArgs) -> Result<Summary> {
             |line, head, events| {
                 summary.batches += 1;
                 summary.events += events.len() as u64;
-                sink.take(line, head, detail, events)
+                sink.take(line, head, events)
             },
         )?;
         summary.sessions += u64::from(taken);
@@ -224,7 +224,7 @@ impl Sink {
         Ok(Self::Lines(BufWriter::with_capacity(1 << 20, file), path.clone()))
     }
 
-    fn take(&mut self, line: &[u8], head: &BatchHead<'_>, detail: KeyDetail, events: &[InputEvent]) -> Result<()> {
+    fn take(&mut self, line: &[u8], head: &BatchHead<'_>, events: &[InputEvent]) -> Result<()> {
         match self {
             Self::Lines(file, path) => file
                 .write_all(line)
@@ -236,7 +236,7 @@ impl Sink {
                     offset: history.batches,
                     ingested_us: None,
                 };
-                history.rows.push(head, detail, events, &source);
+                history.rows.push(head, events, &source);
                 history.batches += 1;
                 if history.rows.len() >= FLUSH_ROWS_MAX {
                     history.flush()

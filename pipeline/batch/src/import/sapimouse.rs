@@ -36,20 +36,9 @@ fn number_in(path: &Path) -> u64 {
 
 /// The session of a file.
 pub(super) fn read(file: &Path, text: &str, source: &Source, refused: &mut Refused) -> Vec<Recording> {
-    let columns = ["client timestamp", "button", "state", "x", "y"];
-    let Some(mut rows) = Rows::new(text, ',', columns, refused) else {
+    let Some(track) = Track::read(text, whole_ms, refused) else {
         return Vec::new();
     };
-    let mut track = Track::default();
-    while let Some(([time, button, state, x, y], refused)) = rows.next_row() {
-        let Some(t_us) = whole_ms(time) else {
-            refused.add(Reason::NonIntegerTime);
-            continue;
-        };
-        if let Err(reason) = track.push(t_us, button, state, x, y) {
-            refused.add(reason);
-        }
-    }
     let folder = file
         .parent()
         .and_then(Path::file_name)
@@ -102,14 +91,24 @@ pub(super) struct Track<'t> {
 }
 
 impl<'t> Track<'t> {
-    pub(super) fn push(
-        &mut self,
-        t_us: i64,
-        button: &'t str,
-        state: &'t str,
-        x: &'t str,
-        y: &'t str,
-    ) -> Result<(), Reason> {
+    /// All rows of a file whose times `time_us` reads; nothing where it lacks a column.
+    pub(super) fn read(text: &'t str, time_us: fn(&str) -> Option<i64>, refused: &mut Refused) -> Option<Self> {
+        let columns = ["client timestamp", "button", "state", "x", "y"];
+        let mut rows = Rows::new(text, ',', columns, refused)?;
+        let mut track = Self::default();
+        while let Some(([time, button, state, x, y], refused)) = rows.next_row() {
+            let Some(t_us) = time_us(time) else {
+                refused.add(Reason::NonIntegerTime);
+                continue;
+            };
+            if let Err(reason) = track.push(t_us, button, state, x, y) {
+                refused.add(reason);
+            }
+        }
+        Some(track)
+    }
+
+    fn push(&mut self, t_us: i64, button: &'t str, state: &'t str, x: &'t str, y: &'t str) -> Result<(), Reason> {
         if self.events.is_empty() && self.instant.is_empty() {
             (self.first_us, self.last_us) = (t_us, t_us);
         }

@@ -80,13 +80,13 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Connects and checks the topics; `None` where no Kafka was named.
+    /// Connects and checks the two topics; `None` where no Kafka was named.
     pub(super) fn connect(args: &KafkaArgs) -> Result<Option<Self>> {
         if !args.is_set() {
             return Ok(None);
         }
         let (settings, topics) = args.parse()?;
-        let partitions = check_topics(&settings, &topics, TIMEOUT)?;
+        let partitions = check_topics(&settings, &topics, &[&topics.models, &topics.references], TIMEOUT)?;
         let producer = Producer::open(&settings, MEMBER, TIMEOUT)?;
         Ok(Some(Self {
             settings,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::fixtures;
 use ductus_dynamics::compare::ReferenceKey;
-use ductus_dynamics::event::EventKind;
+use ductus_dynamics::event::InputEvent;
 use ductus_dynamics::line::{Ingested, Line, LineConfig, Record};
 use ductus_dynamics::synthetic::Typist;
 use ductus_dynamics::wire::{
@@ -177,12 +177,10 @@ fn archive(tables: &str) -> Vec<(u64, i64)> {
     let events = Typist::draw(1).session(0, 100, 1_600_000_000_000_000, 0);
     let origin_us = events[0].t_us;
     let events = events.iter().map(|event| {
-        let t_us = event.t_us - origin_us;
-        match event.kind {
-            EventKind::KeyDown { press, class } => Event::Down { t_us, press, class },
-            EventKind::KeyUp { press } => Event::Up { t_us, press },
-            _ => Event::Blur { t_us },
-        }
+        Event::from(&InputEvent {
+            t_us: event.t_us - origin_us,
+            kind: event.kind,
+        })
     });
     let batch = EventBatch {
         v: VERSION,

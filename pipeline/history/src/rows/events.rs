@@ -5,7 +5,7 @@ use crate::error::HistoryError;
 use crate::names::{Named, kind};
 use crate::schema::Table;
 use arrow::array::{BooleanBuilder, Date32Builder, Int32Builder, Int64Builder, RecordBatch, StringBuilder};
-use ductus_dynamics::event::{Button, EventKind, InputEvent, KeyClass, KeyDetail};
+use ductus_dynamics::event::{Button, EventKind, InputEvent, KeyClass};
 use ductus_dynamics::parse::BatchHead;
 use std::sync::Arc;
 
@@ -58,9 +58,9 @@ impl EventRows {
     }
 
     /// Appends one row for each event of a batch; `events` have absolute times, as [`ductus_dynamics::parse::parse`] gives them.
-    pub fn push(&mut self, head: &BatchHead<'_>, detail: KeyDetail, events: &[InputEvent], source: &RowSource) {
+    pub fn push(&mut self, head: &BatchHead<'_>, events: &[InputEvent], source: &RowSource) {
         for (index, event) in events.iter().enumerate() {
-            self.push_head(head, detail);
+            self.push_head(head);
             self.event_date.append_value(day(event.t_us));
             self.t_us.append_value(event.t_us);
             self.push_kind(&event.kind);
@@ -72,13 +72,13 @@ impl EventRows {
         self.rows += events.len();
     }
 
-    fn push_head(&mut self, head: &BatchHead<'_>, detail: KeyDetail) {
+    fn push_head(&mut self, head: &BatchHead<'_>) {
         self.tenant.append_value(head.tenant);
         self.subject.append_option(head.subject);
         self.session.append_value(head.session);
         self.seq.append_value(i64::from(head.seq));
         self.purpose.append_value(head.purpose.word());
-        self.detail.append_value(detail.word());
+        self.detail.append_value(head.detail.word());
         self.keyboard.append_value(head.device.keyboard.word());
         self.pointer.append_value(head.device.pointer.word());
         self.layout.append_value(head.device.layout.word());

@@ -4,13 +4,12 @@
 //! records go through the line to rebuild what was open; every window is concluded at once, so that the line forgets its
 //! sessions as scoring's does.
 
-use ductus_dynamics::event::{InputEvent, KeyDetail};
+use ductus_dynamics::event::InputEvent;
 use ductus_dynamics::line::{Ingested, Line, LineConfig, Record};
 use ductus_dynamics::parse::{BatchHead, ParseLimits, parse};
 use ductus_dynamics::reject::{RejectReason, Rejections};
 use ductus_dynamics::wire::{AuditAction, Decision};
 use ductus_history::{DecisionRows, EventRows, HistoryError, RecordBatch, RowSource, WindowRows};
-use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -205,7 +204,7 @@ impl Events {
         self.next = Some(offset + 1);
         self.note_sessions(offset, watermark_us);
         if let Some(head) = &head {
-            self.take_rows(head, offset, timestamp_us, value);
+            self.take_rows(head, offset, timestamp_us);
         }
         for ready in self.ingested.ready.drain(..) {
             if ready.offset >= self.windows_from {
@@ -259,7 +258,7 @@ impl Events {
     }
 
     /// Rows of a batch's events, unless the table has them or the line refused the batch.
-    fn take_rows(&mut self, head: &BatchHead<'_>, offset: i64, timestamp_us: i64, value: &[u8]) {
+    fn take_rows(&mut self, head: &BatchHead<'_>, offset: i64, timestamp_us: i64) {
         let refused = self.ingested.refused.iter().any(|refused| {
             matches!(
                 refused.reason,
@@ -274,18 +273,8 @@ impl Events {
             offset,
             ingested_us: Some(timestamp_us),
         };
-        self.event_rows.push(head, detail(value), &self.parsed, &source);
+        self.event_rows.push(head, &self.parsed, &source);
     }
-}
-
-/// The key detail that a batch declares. The domain's parser checks it and does not hand it on.
-fn detail(value: &[u8]) -> KeyDetail {
-    #[derive(Default, Deserialize)]
-    struct Declared {
-        #[serde(default)]
-        detail: KeyDetail,
-    }
-    serde_json::from_slice::<Declared>(value).unwrap_or_default().detail
 }
 
 /// A partition of the decisions topic.

@@ -54,7 +54,7 @@ pub(super) fn run(mut config: Config, cast: &Cast, shutdown: &Shutdown) -> anyho
         scenario: Arc::clone(&scenario),
     };
     let running = Gateway::start(&config, listener, Box::new(stage), &health, shutdown, &registry)?;
-    let sinks = start_sinks(&config, shutdown, &registry)?;
+    let sinks = start_sinks(&config, &health, shutdown, &registry)?;
     output::text(&format!(
         "ductus demo: open http://{}/ (Ctrl-C ends it)",
         running.address
@@ -80,8 +80,13 @@ pub(super) fn run(mut config: Config, cast: &Cast, shutdown: &Shutdown) -> anyho
 }
 
 /// `index` and `archive` play along where somebody configured them.
-fn start_sinks(config: &Config, shutdown: &Shutdown, registry: &Registry) -> anyhow::Result<Vec<JoinHandle<()>>> {
-    type Sink = fn(&Config, Shutdown, &Registry) -> anyhow::Result<()>;
+fn start_sinks(
+    config: &Config,
+    health: &Health,
+    shutdown: &Shutdown,
+    registry: &Registry,
+) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    type Sink = fn(&Config, &Health, Shutdown, &Registry) -> anyhow::Result<()>;
     let sinks: [(&'static str, &str, Sink); 2] = [
         ("index", "elasticsearch.url", index::run),
         ("archive", "archive.tables", archive::run),
@@ -91,10 +96,11 @@ fn start_sinks(config: &Config, shutdown: &Shutdown, registry: &Registry) -> any
         if config.is_default(key) {
             continue;
         }
-        let (config, shutdown, registry) = (config.clone(), shutdown.clone(), registry.clone());
+        let (config, health) = (config.clone(), health.clone());
+        let (shutdown, registry) = (shutdown.clone(), registry.clone());
         let thread = std::thread::Builder::new().name(role.to_owned());
         threads.push(thread.spawn(move || {
-            if let Err(error) = run(&config, shutdown, &registry) {
+            if let Err(error) = run(&config, &health, shutdown, &registry) {
                 tracing::error!(
                     role,
                     error = output::explain(&error),

@@ -78,7 +78,7 @@ impl Delivery {
                         .await;
                 }
                 Answer::Refused(why) => {
-                    self.dead_letter(&part.original(0), RejectReason::Malformed, &why, true)
+                    self.dead_letter(&part.original(0), RejectReason::RefusedBySink, &why, true)
                         .await;
                 }
                 Answer::Forbidden(why) => {
@@ -129,7 +129,7 @@ impl Delivery {
                 Fate::Created => created += 1,
                 Fate::Existed => existed += 1,
                 Fate::Refused(why) => {
-                    self.dead_letter(&part.original(index), RejectReason::Malformed, why, true)
+                    self.dead_letter(&part.original(index), RejectReason::RefusedBySink, why, true)
                         .await;
                 }
                 Fate::Retry(why) => {

@@ -219,7 +219,7 @@ fn a_refused_document_becomes_a_dead_letter_with_its_record() {
     let why = "400 some_exception: why".to_owned();
     assert_eq!(
         outcome.letters,
-        [(1, "malformed".to_owned(), why, Some("record 1".to_owned()))]
+        [(1, "refused_by_sink".to_owned(), why, Some("record 1".to_owned()))]
     );
 }
 
