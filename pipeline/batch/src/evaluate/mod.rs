@@ -3,10 +3,9 @@
 //! Invariants: embeddings come from the scorer and comparisons from `dynamics::compare`, as in the stream; the folder may
 //! hold any people; what cannot be measured is refused in words, and a number that a protocol does not give is null.
 
-mod balabit;
 mod comparators;
 mod pictures;
-mod protocol;
+mod protocols;
 mod trials;
 
 #[cfg(test)]
@@ -14,15 +13,13 @@ mod tests;
 
 pub use comparators::scaled_manhattan;
 pub use pictures::{draw_det, draw_scores};
-pub use protocol::{Protocol, Settings, held_out, pohmm, sapimouse, typenet};
+pub use protocols::{Protocol, Settings, free_text, held_out};
 pub use trials::{Layout, Measured, Pair, Scores, Trials};
 
-use crate::corpus::{self, Person};
 use crate::import::Dataset;
 use crate::{config, embed};
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use ductus_dynamics::event::{KeyDetail, Modality};
 use ductus_scorer::{Contract, Manifest, Model};
 use serde::Serialize;
 use std::num::NonZeroUsize;
@@ -130,8 +127,22 @@ pub struct After {
     pub fnmr_at_fmr_0_1pct: Option<f64>,
 }
 
-/// Judges a model.
-pub fn evaluate(args: &EvaluateArgs) -> Result<Report> {
+/// What a protocol found.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Outcome {
+    /// Comparisons of windows.
+    Compared(Box<Report>),
+}
+
+/// Runs a protocol.
+pub fn evaluate(args: &EvaluateArgs) -> Result<Outcome> {
+    // Protocols that play whole sessions through the line stand here with a line of their own.
+    Ok(Outcome::Compared(Box::new(compare(args)?)))
+}
+
+/// Judges a model by comparing windows.
+fn compare(args: &EvaluateArgs) -> Result<Report> {
     let started = Instant::now();
     config::start_runtime(args.onnxruntime.as_deref())?;
     let manifest = Manifest::load(&args.model)?;
@@ -148,7 +159,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<Report> {
     let mut settings = Settings::of(modality);
     settings.steps = settings.steps.min(manifest.steps_max);
     settings.references = args.references.unwrap_or(settings.references).max(1);
-    let layout = lay_out(args, modality, manifest.detail, settings)?;
+    let layout = protocols::lay_out(args, modality, manifest.detail, settings)?;
     layout.check()?;
     let embeddings = embed::with_model(&model, &layout.windows, args.threads)?;
     let scores = layout.score(&layout.trials, &embeddings);
@@ -197,27 +208,6 @@ impl After {
             fnmr_at_fmr_0_1pct: measured.fnmr_at_fmr_0_1pct,
         }
     }
-}
-
-fn lay_out(args: &EvaluateArgs, modality: Modality, detail: KeyDetail, settings: Settings) -> Result<Layout> {
-    let people = |dataset| corpus::in_order(dataset, &args.data, modality, detail);
-    Ok(match args.protocol {
-        Protocol::Typenet => typenet(&people(Dataset::Aalto)?, settings),
-        Protocol::Pohmm | Protocol::Cross => pohmm(&free_text(people(Dataset::Pohmm)?), settings),
-        Protocol::Sapimouse => sapimouse(&people(Dataset::Sapimouse)?, settings),
-        Protocol::Balabit => balabit::layout(&args.data, settings)?,
-        Protocol::HeldOut => {
-            let dataset = args.dataset.context("the protocol held-out needs --dataset")?;
-            held_out(&people(dataset)?, modality, settings)
-        }
-    })
-}
-
-/// The people of the free-text set; the protocol is about nothing else.
-pub fn free_text(mut people: Vec<Person>) -> Vec<Person> {
-    let prefix = format!("{}-{}-", Dataset::Pohmm.name(), crate::import::POHMM_FREE_TEXT);
-    people.retain(|person| person.subject.starts_with(&prefix));
-    people
 }
 
 fn write(args: &EvaluateArgs, report: &Report, scores: &Scores) -> Result<()> {

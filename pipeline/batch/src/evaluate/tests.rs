@@ -1,9 +1,11 @@
 //! Protocols on synthetic people, and the command on folders that a test wrote.
 
 use super::*;
+use crate::corpus;
 use crate::fixtures;
 use crate::import::{Detail, ImportArgs, ImportPurpose, import};
 use crate::windows::Cutting;
+use ductus_dynamics::event::{KeyDetail, Modality};
 use ductus_dynamics::feature::FeatureWindow;
 use ductus_dynamics::line::{Ingested, Line, LineConfig, Record};
 use std::sync::Arc;
@@ -27,7 +29,7 @@ fn typenet_counts_what_it_compares() {
     fixtures::aalto(folder.path(), 9, 15, 40);
     let model = fixtures::model(folder.path(), &folder.path().join("v1"), "3", &[]);
     let report = folder.path().join("report.json");
-    let found = evaluate(&args(Protocol::Typenet, folder.path(), &model, &report)).unwrap();
+    let found = compare(&args(Protocol::Typenet, folder.path(), &model, &report)).unwrap();
     assert_eq!((found.subjects, found.genuine, found.impostor), (9, 45, 72));
     let written: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&report).unwrap()).unwrap();
     let keys = [

@@ -227,14 +227,9 @@ impl Plan<'_> {
 
     fn lay_out(&self, people: &[Person]) -> Layout {
         let modality = self.recipe.modality;
-        let settings = Settings::of(modality);
-        match self.args.protocol {
-            Protocol::Typenet => evaluate::typenet(people, settings),
-            Protocol::Pohmm | Protocol::Cross => evaluate::pohmm(people, settings),
-            Protocol::Sapimouse => evaluate::sapimouse(people, settings),
-            // Balabit's labels are about sessions of a folder, not about people kept aside.
-            Protocol::Balabit | Protocol::HeldOut => evaluate::held_out(people, modality, settings),
-        }
+        self.args
+            .protocol
+            .lay_out_people(people, modality, Settings::of(modality))
     }
 
     /// Whom the protocol can judge.

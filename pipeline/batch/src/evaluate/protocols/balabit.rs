@@ -1,8 +1,8 @@
 //! Balabit's protocol: references from the training sessions of a user, labelled test sessions judged as a whole.
 
-use super::protocol::Settings;
-use super::trials::{Layout, Pair, Trials};
+use super::Settings;
 use crate::corpus::{Session, read};
+use crate::evaluate::trials::{Layout, Pair, Trials};
 use crate::import::{Dataset, balabit_labels};
 use crate::windows::Cutting;
 use anyhow::{Result, bail};
