@@ -1,7 +1,17 @@
 //! Measures of accuracy over comparison scores: EER, DET, FNMR at a given FMR, AUC, Cllr.
 //!
 //! Invariants: a higher score means more alike and `threshold <= score` accepts; ties between genuine and impostor scores
-//! are counted on both sides and never broken by order.
+//! are counted on both sides and never broken by order; scores are numbers, never NaN.
+//!
+//! Two equal error rates are in use. [`eer`] interpolates between the operating points around FMR = FNMR. Published
+//! per-subject figures take (FMR + FNMR) / 2 at the nearest point, [`eer_nearest`]: with five genuine scores a person the
+//! former is up to twice the latter, with thousands they agree. Reports use the published one and say so.
+
+mod calibration;
+mod ranked;
+
+pub use calibration::{Reliability, cllr, histogram, min_cllr, reliability};
+pub use ranked::{Ranked, Rates};
 
 /// One operating point.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,7 +42,7 @@ pub fn det(genuine: &[f32], impostor: &[f32]) -> Vec<OperatingPoint> {
     for group in scores.chunk_by(|a, b| a.0 == b.0) {
         points.push(OperatingPoint {
             threshold: group[0].0,
-            fmr: 1.0 - refused_impostor as f64 / i,
+            fmr: (impostor.len() as u64 - refused_impostor) as f64 / i,
             fnmr: refused_genuine as f64 / g,
         });
         let ours = group.iter().filter(|(_, genuine)| *genuine).count() as u64;
@@ -64,6 +74,14 @@ pub fn eer(genuine: &[f32], impostor: &[f32]) -> Option<f64> {
     })
 }
 
+/// Equal error rate, 0-1, as published figures take it: (FMR + FNMR) / 2 at the operating point where |FMR - FNMR| is least,
+/// of two such points the stricter one; `None` without scores of both kinds.
+pub fn eer_nearest(genuine: &[f32], impostor: &[f32]) -> Option<f64> {
+    Ranked::of_two(genuine, impostor)
+        .rates(&[1])
+        .map(|rates| rates.eer_nearest)
+}
+
 /// FNMR at the lowest threshold whose FMR is at most `fmr`.
 pub fn fnmr_at_fmr(genuine: &[f32], impostor: &[f32], fmr: f64) -> Option<f64> {
     det(genuine, impostor)
@@ -83,17 +101,6 @@ pub fn auc(genuine: &[f32], impostor: &[f32]) -> Option<f64> {
     })
 }
 
-/// Cost of log-likelihood ratios in bits (Brümmer & du Preez, Computer Speech & Language 2006): 0 is perfect, 1 says nothing.
-pub fn cllr(genuine: &[f32], impostor: &[f32]) -> Option<f64> {
-    if genuine.is_empty() || impostor.is_empty() {
-        return None;
-    }
-    let cost = |llr: f64| (1.0 + (-llr).exp()).log2();
-    let g: f64 = genuine.iter().map(|llr| cost(f64::from(*llr))).sum::<f64>() / genuine.len() as f64;
-    let i: f64 = impostor.iter().map(|llr| cost(-f64::from(*llr))).sum::<f64>() / impostor.len() as f64;
-    Some((g + i) / 2.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,7 +115,16 @@ mod tests {
         assert_eq!(fnmr_at_fmr(&genuine, &impostor, 0.0), Some(0.25));
         assert_eq!(eer(&[1.0, 1.0], &[1.0, 1.0]), Some(0.5));
         assert_eq!(eer(&[], &impostor), None);
-        assert!((cllr(&[0.0], &[0.0]).unwrap() - 1.0).abs() < 1e-12);
+        assert_eq!(eer_nearest(&[], &impostor), None);
+    }
+
+    #[test]
+    fn five_genuine_scores_show_the_two_conventions() {
+        // One genuine score of five lies below a single impostor: the rates meet between FNMR 0 and 20 %.
+        let genuine = [0.9, 0.8, 0.7, 0.6, 0.1];
+        let impostor: Vec<f32> = (0..100).map(|i| if i == 0 { 0.5 } else { -0.01 * i as f32 }).collect();
+        assert_eq!(eer_nearest(&genuine, &impostor), Some(0.005));
+        assert!((eer(&genuine, &impostor).unwrap() - 0.01).abs() < 1e-12);
     }
 
     proptest! {
@@ -126,6 +142,22 @@ mod tests {
             prop_assert!((auc(&genuine, &impostor).unwrap() - expected).abs() < 1e-9);
             let eer = eer(&genuine, &impostor).unwrap();
             prop_assert!((0.0..=1.0).contains(&eer));
+        }
+
+        #[test]
+        fn the_nearest_point_is_one_of_the_trade_off(
+            genuine in proptest::collection::vec(-5i8..5, 1..30),
+            impostor in proptest::collection::vec(-5i8..5, 1..30),
+        ) {
+            let genuine: Vec<f32> = genuine.into_iter().map(f32::from).collect();
+            let impostor: Vec<f32> = impostor.into_iter().map(f32::from).collect();
+            let nearest = eer_nearest(&genuine, &impostor).unwrap();
+            let points = det(&genuine, &impostor);
+            let apart = |point: &OperatingPoint| (point.fmr - point.fnmr).abs();
+            let least = points.iter().map(apart).fold(f64::MAX, f64::min);
+            prop_assert!(points.iter().any(|point| {
+                (apart(point) - least).abs() < 1e-9 && ((point.fmr + point.fnmr) / 2.0 - nearest).abs() < 1e-9
+            }));
         }
     }
 }
