@@ -1,8 +1,11 @@
-//! Probe against references: cosine to their mean, and what it says as a calibrated log-likelihood ratio.
+//! Probe against references: cosine to their mean in the back-end's space, and what it says as a calibrated log-likelihood
+//! ratio.
 //!
-//! Invariants: higher is more alike; embeddings of two models never meet; the anchors of a set never change once it is
-//! mature, and bound how far later samples may drift, so that nobody walks a profile away.
+//! Invariants: higher is more alike; embeddings of two networks never meet, while a set holds through every back-end of its
+//! network; the anchors of a set never change once it is mature, and bound how far later samples may drift, so that nobody
+//! walks a profile away.
 
+use crate::backend::{BackEnd, Space};
 use crate::event::Modality;
 use crate::reason::{Measures, Usuals};
 use crate::wire::{self, Device, ModelRef, Reference, ReferenceRef, Sample};
@@ -34,20 +37,10 @@ impl Default for ReferencePolicy {
     }
 }
 
-/// Maps a cosine to a log-likelihood ratio (natural): `slope · cosine + intercept`, fitted by logistic regression on
-/// people kept aside; stands in the model's manifest.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Calibration {
-    /// Per unit of cosine.
-    pub slope: f32,
-    /// At cosine 0.
-    pub intercept: f32,
-}
-
 /// One probe compared with a reference set.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Comparison {
-    /// Cosine of the probe and the mean of the references.
+    /// Cosine of the probe and the mean of the references, in the back-end's space.
     pub cosine: f32,
     /// Log-likelihood ratio: genuine against impostor.
     pub llr: f32,
@@ -72,7 +65,7 @@ pub struct ReferenceKey {
     pub modality: Modality,
     /// Device class.
     pub device: String,
-    /// SHA-256 of the model, hexadecimal.
+    /// SHA-256 of the model's network, hexadecimal: all versions of one network share references.
     pub model_sha256: String,
 }
 
@@ -106,7 +99,10 @@ impl ReferenceKey {
 pub struct ReferenceSet {
     stored: Reference,
     usual: Usuals,
+    /// The space in which `mean` is.
+    space: Space,
     mean: Vec<f32>,
+    /// As the network gave them: the bound on drift is the same for every back-end.
     anchor_mean: Vec<f32>,
 }
 
@@ -134,6 +130,7 @@ impl ReferenceSet {
         let mut set = Self {
             stored,
             usual,
+            space: Space::default(),
             mean: Vec::new(),
             anchor_mean: Vec::new(),
         };
@@ -195,12 +192,25 @@ impl ReferenceSet {
             .any(|sample| start_us < sample.end_us)
     }
 
-    /// Compares a probe of unit length, `[D]`.
-    pub fn compare(&self, probe: &[f32], calibration: &Calibration) -> Comparison {
-        let cosine = dot(&self.mean, probe);
+    /// Keeps the mean in the space of `back_end` from now on, so that comparing costs no more than the probe.
+    pub fn prepare(&mut self, back_end: &BackEnd) {
+        if !self.space.is(&back_end.space) {
+            self.space = back_end.space.clone();
+            self.mean = self.mean_in(&self.space);
+        }
+    }
+
+    /// Compares a probe of unit length, `[D]`, as the network gave it. The same with and without [`Self::prepare`].
+    pub fn compare(&self, probe: &[f32], back_end: &BackEnd) -> Comparison {
+        let space = &back_end.space;
+        let cosine = if self.space.is(space) {
+            space.cosine(&self.mean, probe)
+        } else {
+            space.cosine(&self.mean_in(space), probe)
+        };
         Comparison {
             cosine,
-            llr: calibration.slope * cosine + calibration.intercept,
+            llr: back_end.calibration.llr(cosine),
         }
     }
 
@@ -227,22 +237,15 @@ impl ReferenceSet {
     }
 
     fn update_means(&mut self) {
-        self.anchor_mean = unit_mean(self.stored.anchors.iter());
-        self.mean = unit_mean(self.stored.anchors.iter().chain(&self.stored.recent));
+        let anchors = self.stored.anchors.iter().map(|sample| sample.embedding.as_slice());
+        self.anchor_mean = Space::default().mean_of(anchors);
+        self.mean = self.mean_in(&self.space);
     }
-}
 
-/// Mean of embeddings, scaled to unit length; empty for none.
-fn unit_mean<'a>(samples: impl Iterator<Item = &'a Sample>) -> Vec<f32> {
-    let mut sum: Vec<f32> = Vec::new();
-    for sample in samples {
-        sum.resize(sample.embedding.len(), 0.0);
-        for (total, value) in sum.iter_mut().zip(&sample.embedding) {
-            *total += value;
-        }
+    fn mean_in(&self, space: &Space) -> Vec<f32> {
+        let samples = self.stored.anchors.iter().chain(&self.stored.recent);
+        space.mean_of(samples.map(|sample| sample.embedding.as_slice()))
     }
-    let norm = dot(&sum, &sum).sqrt().max(1e-12);
-    sum.iter().map(|value| value / norm).collect()
 }
 
 /// Inner product; of unit vectors, their cosine.

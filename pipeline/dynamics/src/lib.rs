@@ -10,6 +10,7 @@
 //! [`line::Line`] puts these together for one partition.
 
 pub mod accuracy;
+pub mod backend;
 pub mod compare;
 pub mod decide;
 pub mod event;

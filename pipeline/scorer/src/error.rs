@@ -78,14 +78,24 @@ pub enum ModelError {
         /// The file's length: a short copy shows here.
         bytes: u64,
     },
+    /// The back-end's file has the right hash and cannot be used all the same: learn it again.
+    #[error("back-end {path} is refused: {reason}")]
+    BadBackEnd {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The model in the folder is not the announced one: wait for the registry's copy, or announce again.
-    #[error("model {model} is refused: its sha256 is {found}, but {expected} was announced")]
+    #[error("model {model} is refused: its {what} is {found}, but {expected} was announced")]
     NotTheAnnounced {
         /// Which model lies in the folder.
         model: String,
-        /// The announced hash.
+        /// Hash or version.
+        what: &'static str,
+        /// What was announced.
         expected: String,
-        /// The hash in its manifest.
+        /// What its manifest says.
         found: String,
     },
     /// The announcement cannot be followed: a mistake of whoever promoted the model.

@@ -33,6 +33,7 @@
 //! 4. A refused model changes nothing: the running one stays ([`ModelSlot::swap`]).
 //! 5. No logging, no environment variables, no threads of its own: what happens is returned.
 
+mod back_end;
 mod embedder;
 mod error;
 mod manifest;
@@ -40,10 +41,12 @@ mod model;
 mod runtime;
 mod swap;
 
+pub use back_end::{BACK_END_FILE, back_end_bytes};
+pub use ductus_dynamics::backend::Calibration;
 pub use embedder::{BATCH_WINDOWS_MAX, Batching, Embedder};
 pub use error::{EmbedError, ModelError};
 pub use manifest::{
-    Accuracy, Calibration, DataSource, MANIFEST_FILE, MANIFEST_FORMAT, MODEL_FILE, Manifest, Training, live_dir,
+    Accuracy, BackEndSource, DataSource, MANIFEST_FILE, MANIFEST_FORMAT, MODEL_FILE, Manifest, Training, live_dir,
     sha256_hex,
 };
 pub use model::{Contract, Model};

@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use ductus_dynamics::backend::Calibration;
 use ductus_dynamics::event::{KeyDetail, Modality};
 use ductus_dynamics::wire::ModelRef;
 use serde::{Deserialize, Serialize};
@@ -50,22 +51,29 @@ pub struct Manifest {
     pub steps_max: usize,
     /// How finely its training data named keys; a pointer model says `class`.
     pub detail: KeyDetail,
-    /// From cosine to log-likelihood ratio.
+    /// From cosine in the back-end's space to log-likelihood ratio.
     pub calibration: Calibration,
+    /// The space of comparisons, where it is not the network's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<BackEndSource>,
     /// How it was made.
     pub training: Training,
     /// What was measured on people it had not seen.
     pub accuracy: Accuracy,
 }
 
-/// `llr = slope × cosine + intercept`, natural logarithm.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// A back-end that was learned from people, stored in [`BACK_END_FILE`](crate::BACK_END_FILE).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Calibration {
-    /// Positive: a higher cosine is more alike.
-    pub slope: f64,
-    /// At cosine zero.
-    pub intercept: f64,
+pub struct BackEndSource {
+    /// Hash of the file, 64 lowercase hexadecimal digits.
+    pub sha256: String,
+    /// People whom it was learned from.
+    pub people: usize,
+    /// Their occasions.
+    pub occasions: usize,
+    /// Whose data it was learned from, by data set or tenant.
+    pub data: Vec<DataSource>,
 }
 
 /// How to make the model again, and whose data is in it.
@@ -125,6 +133,12 @@ pub struct Accuracy {
     /// False non-match rate where the false match rate is 0.1 %.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fnmr_at_fmr_0_1pct: Option<f64>,
+    /// Cost of the calibrated ratios in bits, each half of the people calibrated by the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cllr: Option<f64>,
+    /// The least cost that the order of the scores allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_cllr: Option<f64>,
 }
 
 impl Manifest {
@@ -176,16 +190,7 @@ impl Manifest {
         }
         let path = dir.join(MODEL_FILE);
         let bytes = read(&path)?;
-        let found = sha256_hex(&bytes);
-        if found != self.sha256 {
-            let expected = self.sha256.clone();
-            return Err(ModelError::HashMismatch {
-                path,
-                expected,
-                found,
-                bytes: bytes.len() as u64,
-            });
-        }
+        check_hash(&path, &bytes, &self.sha256)?;
         Ok(bytes)
     }
 
@@ -194,7 +199,8 @@ impl Manifest {
         format!("{}/{}", self.id, self.version)
     }
 
-    /// How decisions, references and announcements name the model.
+    /// How decisions, references and announcements name the model. Version and hash together: versions that differ only in
+    /// their back-end share a network, and its hash.
     pub fn model_ref(&self) -> ModelRef {
         ModelRef {
             id: self.id.clone(),
@@ -215,8 +221,14 @@ impl Manifest {
                 return Err(format!("{field} must be 1 to 64 of the characters A-Z a-z 0-9 . _ -"));
             }
         }
-        if self.sha256.len() != 64 || !self.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            return Err("sha256 must be 64 lowercase hexadecimal digits".to_owned());
+        let back_end = self
+            .backend
+            .as_ref()
+            .map(|back_end| ("backend.sha256", &back_end.sha256));
+        for (field, value) in [Some(("sha256", &self.sha256)), back_end].into_iter().flatten() {
+            if value.len() != 64 || !value.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+                return Err(format!("{field} must be 64 lowercase hexadecimal digits"));
+            }
         }
         for (field, value, max) in [
             ("features", self.features, usize::MAX),
@@ -246,6 +258,20 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
             let _ = write!(hex, "{byte:02x}");
             hex
         })
+}
+
+/// Refuses bytes that are not those of the manifest.
+pub(crate) fn check_hash(path: &Path, bytes: &[u8], expected: &str) -> Result<(), ModelError> {
+    let found = sha256_hex(bytes);
+    if found == expected {
+        return Ok(());
+    }
+    Err(ModelError::HashMismatch {
+        path: path.to_owned(),
+        expected: expected.to_owned(),
+        found,
+        bytes: bytes.len() as u64,
+    })
 }
 
 /// The folder of the version that `models/<modality>/live` names.
@@ -278,7 +304,7 @@ fn is_plain_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(plain) && !name.starts_with('.')
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
     std::fs::read(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => ModelError::NotFound { path: path.to_owned() },
         _ => ModelError::Io {

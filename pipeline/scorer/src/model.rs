@@ -7,11 +7,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ductus_dynamics::backend::BackEnd;
 use ductus_dynamics::event::Modality;
 use ductus_dynamics::feature;
+use ductus_dynamics::wire::ModelRef;
 use ort::session::Session;
 use ort::value::{Outlet, TensorElementType, ValueType};
 
+use crate::back_end;
 use crate::embedder::{Batching, Embedder, Engine};
 use crate::error::{EmbedError, ModelError};
 use crate::manifest::Manifest;
@@ -50,6 +53,7 @@ impl Contract {
 /// A checked model. Cheap to share (`Arc`), one [`Embedder`] a thread.
 pub struct Model {
     manifest: Manifest,
+    back_end: BackEnd,
     folder: PathBuf,
     bytes: Vec<u8>,
     runtime: &'static Runtime,
@@ -67,18 +71,25 @@ impl Model {
         Self::load_only(dir, expected, None)
     }
 
-    /// As [`Model::load`], and only the model of this hash will do.
-    pub(crate) fn load_only(dir: &Path, expected: &Contract, announced: Option<&str>) -> Result<Self, ModelError> {
+    /// As [`Model::load`], and only this version with this network will do.
+    pub(crate) fn load_only(dir: &Path, expected: &Contract, announced: Option<&ModelRef>) -> Result<Self, ModelError> {
         let runtime = Runtime::current()?;
         let manifest = Manifest::load(dir)?;
         let name = manifest.name();
-        if let Some(sha256) = announced.filter(|&sha256| sha256 != manifest.sha256) {
-            let (expected, found) = (sha256.to_owned(), manifest.sha256);
-            return Err(ModelError::NotTheAnnounced {
-                model: name,
-                expected,
-                found,
-            });
+        if let Some(announced) = announced {
+            for (what, expected, found) in [
+                ("sha256", &announced.sha256, &manifest.sha256),
+                ("version", &announced.version, &manifest.version),
+            ] {
+                if expected != found {
+                    return Err(ModelError::NotTheAnnounced {
+                        model: name,
+                        what,
+                        expected: expected.clone(),
+                        found: found.clone(),
+                    });
+                }
+            }
         }
         if manifest.modality != expected.modality {
             return Err(ModelError::ModalityMismatch {
@@ -89,8 +100,10 @@ impl Model {
         }
         let bytes = manifest.check(dir, &expected.layout_hash)?;
         same(&name, "features in the manifest", expected.features, manifest.features)?;
+        let back_end = back_end::load(&manifest, dir)?;
         let mut model = Self {
             manifest,
+            back_end,
             folder: dir.to_owned(),
             bytes,
             runtime,
@@ -110,12 +123,17 @@ impl Model {
         &self.manifest
     }
 
+    /// How its embeddings are compared, with the manifest's calibration.
+    pub fn back_end(&self) -> &BackEnd {
+        &self.back_end
+    }
+
     /// The folder it was loaded from, to go back to it.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The hash that decisions and references name it by.
+    /// Hash of its network, by which references name it.
     pub fn sha256(&self) -> &str {
         &self.manifest.sha256
     }

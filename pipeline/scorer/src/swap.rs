@@ -92,14 +92,10 @@ impl ModelSlot {
             return refuse("its path must be a folder within the registry, relative to it");
         }
         let current = self.current();
-        if current.model.sha256() == announced.sha256 {
+        if current.model.manifest().model_ref() == *announced {
             return Ok(current);
         }
-        Ok(self.turn_to(Model::load_only(
-            &registry.join(path),
-            &self.contract,
-            Some(&announced.sha256),
-        )?))
+        Ok(self.turn_to(Model::load_only(&registry.join(path), &self.contract, Some(announced))?))
     }
 
     fn turn_to(&self, model: Model) -> Turn {

@@ -1,6 +1,6 @@
 //! `ductus demo --exit` in this process: the whole line around the mock cluster.
 
-use ductus_dynamics::compare::Calibration;
+use ductus_dynamics::backend::{BackEnd, Calibration};
 use ductus_dynamics::event::Modality;
 use ductus_dynamics::feature::features;
 use ductus_dynamics::wire::{Decision, ModelRef};
@@ -23,10 +23,10 @@ impl MeanOfFeatures {
                 version: "mean".to_owned(),
                 sha256: "00".repeat(32),
             },
-            calibration: Calibration {
+            back_end: BackEnd::identity(Calibration {
                 slope: 8.0,
                 intercept: -5.0,
-            },
+            }),
         });
         Self { live }
     }

@@ -4,7 +4,7 @@
 //! model that [`Embed::live`] names.
 
 use crate::models::Models;
-use ductus_dynamics::compare::Calibration;
+use ductus_dynamics::backend::BackEnd;
 use ductus_dynamics::event::Modality;
 use ductus_dynamics::wire::ModelRef;
 use ductus_scorer::{EmbedError, ModelHandle};
@@ -40,8 +40,8 @@ pub trait Embedders: Send + Sync {
 pub struct LiveModel {
     /// What decisions say of it.
     pub model: ModelRef,
-    /// What a cosine of it means.
-    pub calibration: Calibration,
+    /// How its embeddings are compared.
+    pub back_end: BackEnd,
 }
 
 /// Why a batch was not embedded.
@@ -73,13 +73,9 @@ struct Live {
 
 impl Live {
     fn of(handle: ModelHandle) -> Self {
-        let manifest = handle.model().manifest();
         let model = LiveModel {
-            model: manifest.model_ref(),
-            calibration: Calibration {
-                slope: manifest.calibration.slope as f32,
-                intercept: manifest.calibration.intercept as f32,
-            },
+            model: handle.model().manifest().model_ref(),
+            back_end: handle.model().back_end().clone(),
         };
         Self { handle, model }
     }

@@ -158,7 +158,7 @@ impl Models {
         let folder = self.folder.join(relative);
         match self.slot(modality) {
             None => self.load(modality, &folder, Some(&announcement.model)),
-            Some(slot) if slot.current().model.sha256() == announcement.model.sha256 => Ok(()),
+            Some(slot) if slot.current().model.manifest().model_ref() == announcement.model => Ok(()),
             Some(slot) => {
                 self.check(modality, &Manifest::load(&folder)?)?;
                 let turn = slot.swap_announced(&self.folder, &announcement)?;
@@ -175,6 +175,7 @@ impl Models {
         let model = slot.current().model.manifest().model_ref();
         if let Some(announced) = announced {
             same("sha256 in the manifest", &announced.sha256, &model.sha256)?;
+            same("version in the manifest", &announced.version, &model.version)?;
         }
         // Only the starting thread and then only the watcher come here, each when the slot is empty.
         let _ = self.slots[modality.index()].set(slot);

@@ -351,7 +351,7 @@ impl Work<'_> {
             let live = models[waiting.ready.window.modality.index()].as_ref();
             let embedded = live.zip(embedding).map(|(live, embedding)| Embedded {
                 model: &live.model,
-                calibration: &live.calibration,
+                back_end: &live.back_end,
                 embedding,
             });
             let outcome = partition.line.conclude(waiting.ready, embedded);
@@ -460,6 +460,7 @@ fn model_live(live: &LiveModel, topic: &str, partition: &Partition, offset: i64)
             "model_live",
             topic,
             &number,
+            &live.model.version,
             &live.model.sha256,
             &offset.to_string(),
         ]),

@@ -5,7 +5,8 @@
 use crate::embed::Embeddings;
 use anyhow::{Result, bail};
 use ductus_dynamics::accuracy;
-use ductus_dynamics::compare::{Calibration, ReferenceKey, ReferenceSet};
+use ductus_dynamics::backend::{BackEnd, Calibration};
+use ductus_dynamics::compare::{ReferenceKey, ReferenceSet};
 use ductus_dynamics::event::Modality;
 use ductus_dynamics::feature::FeatureWindow;
 use ductus_dynamics::wire::{ModelRef, Reference, Sample, VERSION};
@@ -124,10 +125,10 @@ impl Layout {
             .map(|windows| reference_set(windows, embeddings))
             .collect();
         // Scores are cosines here; the calibration is fitted to them later.
-        let calibration = Calibration {
+        let plain = BackEnd::identity(Calibration {
             slope: 1.0,
             intercept: 0.0,
-        };
+        });
         let all = trials
             .pairs
             .iter()
@@ -136,7 +137,7 @@ impl Layout {
                 let set = &sets[pair.enrolled as usize];
                 let sum: f32 = probe
                     .iter()
-                    .map(|&window| set.compare(embeddings.of(window), &calibration).cosine)
+                    .map(|&window| set.compare(embeddings.of(window), &plain).cosine)
                     .sum();
                 (pair.enrolled, pair.genuine, sum / probe.len() as f32)
             })

@@ -95,6 +95,8 @@ fn accuracy(text: &mut String, draft: &Draft<'_>) -> Result<()> {
         auc,
         fnmr_at_fmr_1pct,
         fnmr_at_fmr_0_1pct,
+        cllr,
+        min_cllr,
     } = &draft.manifest.accuracy;
     let percent = |rate: &Option<f64>| rate.map_or("–".to_owned(), |rate| format!("{:.2} %", rate * 100.0));
     writeln!(text, "## Measured error\n\n{}\n", draft.judged)?;
@@ -119,11 +121,19 @@ fn accuracy(text: &mut String, draft: &Draft<'_>) -> Result<()> {
     )?;
     writeln!(text, "| FNMR at FMR 1 % | {} |", percent(fnmr_at_fmr_1pct))?;
     writeln!(text, "| FNMR at FMR 0.1 % | {} |", percent(fnmr_at_fmr_0_1pct))?;
+    let bits = |cost: &Option<f64>| cost.map_or("–".to_owned(), |cost| format!("{cost:.3}"));
+    writeln!(
+        text,
+        "| Cllr / least Cllr, bits | {} / {} |",
+        bits(cllr),
+        bits(min_cllr)
+    )?;
     let calibration = draft.manifest.calibration;
     writeln!(
         text,
         "\n![Detection error trade-off](det.svg)\n![Scores](scores.svg)\n\nCalibration, fitted on the same people: \
-         log-likelihood ratio = {} · cosine {:+}.\n",
+         log-likelihood ratio = {} · cosine {:+}. Its cost (Cllr) is measured with each half of the people calibrated by the \
+         other.\n",
         calibration.slope, calibration.intercept
     )?;
     Ok(())

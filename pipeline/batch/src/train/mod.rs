@@ -19,7 +19,7 @@ mod split;
 mod tests;
 
 pub use augment::Augmentation;
-pub use calibrate::calibrate;
+pub use calibrate::{calibrate, cost};
 pub use folder::HELD_OUT_FILE;
 pub use recipe::{LossName, Recipe, TrainArgs};
 pub use split::HoldOut;
@@ -250,6 +250,7 @@ impl Plan<'_> {
     fn manifest(&self, outcome: &Outcome, version: &str, day: String, sha256: String) -> Result<Manifest> {
         let recipe = self.recipe;
         let measured = outcome.scores.measure();
+        let (cllr, min_cllr) = cost(&outcome.scores);
         let (data, non_commercial) = self.lineage(&outcome.learned);
         Ok(Manifest {
             format: MANIFEST_FORMAT,
@@ -263,6 +264,7 @@ impl Plan<'_> {
             steps_max: recipe.cutting.config.steps,
             detail: recipe.detail,
             calibration: calibrate(&outcome.scores)?,
+            backend: None,
             training: Training {
                 command: recipe.command(self.args, version, &day),
                 seed: recipe.config.seed,
@@ -280,6 +282,8 @@ impl Plan<'_> {
                 auc: measured.auc,
                 fnmr_at_fmr_1pct: measured.fnmr_at_fmr_1pct,
                 fnmr_at_fmr_0_1pct: measured.fnmr_at_fmr_0_1pct,
+                cllr,
+                min_cllr,
             },
         })
     }

@@ -1,6 +1,7 @@
 //! Tests of references: maturity, the bound on drift, and what a comparison says.
 
 use super::*;
+use crate::backend::{Calibration, Whitening};
 use crate::event::InputEvent;
 use crate::synthetic::Typist;
 use crate::window::{WindowConfig, Windower};
@@ -68,10 +69,10 @@ fn nobody_walks_a_profile_away() {
     assert_eq!(set.count(), 7);
     let far = set.compare(
         &sample(1.9, 0).embedding,
-        &Calibration {
+        &BackEnd::identity(Calibration {
             slope: 1.0,
             intercept: 0.0,
-        },
+        }),
     );
     assert!(far.cosine < 0.5, "{far:?}");
 }
@@ -93,4 +94,43 @@ fn maturity_and_storing() {
     assert_eq!(ReferenceSet::from_stored(set.stored()).stored(), set.stored());
     assert!(set.overlaps("x", 3) && !set.overlaps("x", 4) && !set.overlaps("y", 3));
     expect!["ReferenceRef { version: 5, maturity: 100, count: 4 }"].assert_eq(&format!("{:?}", set.summary(&policy)));
+}
+
+#[test]
+fn another_back_end_takes_effect_on_the_stored_references() {
+    let policy = ReferencePolicy {
+        anchors: 2,
+        ..ReferencePolicy::default()
+    };
+    let (mut set, measures) = (set(), measures());
+    set.add(sample(0.2, 0), &measures, &policy);
+    set.add(sample(-0.2, 1), &measures, &policy);
+    let stored = set.stored();
+    let calibration = Calibration {
+        slope: 2.0,
+        intercept: -1.0,
+    };
+    let plain = BackEnd::identity(calibration);
+    // The second direction is a nuisance of this deployment.
+    let whitening = Whitening::new(vec![0.0; 2], vec![1.0, 0.0, 0.0, 0.1]).unwrap();
+    let whitened = BackEnd {
+        space: Space::of(whitening),
+        calibration,
+    };
+    let probe = sample(0.8, 0).embedding;
+    let (before, after) = (set.compare(&probe, &plain), set.compare(&probe, &whitened));
+    assert!((before.cosine - 0.8f32.cos()).abs() < 1e-6, "{before:?}");
+    assert!(after.cosine > 0.99 && after.llr > before.llr, "{after:?}");
+    // What is kept prepared changes nothing but the time.
+    set.prepare(&whitened);
+    assert_eq!(
+        (set.compare(&probe, &plain), set.compare(&probe, &whitened)),
+        (before, after)
+    );
+    set.add(sample(0.1, 2), &measures, &policy);
+    let mut fresh = ReferenceSet::from_stored(set.stored());
+    assert_eq!(set.compare(&probe, &whitened), fresh.compare(&probe, &whitened));
+    fresh.prepare(&plain);
+    assert_eq!(set.compare(&probe, &plain), fresh.compare(&probe, &plain));
+    assert_eq!(stored.anchors, set.stored().anchors);
 }

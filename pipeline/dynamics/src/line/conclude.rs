@@ -5,7 +5,8 @@
 
 use super::session::Standing;
 use super::{Line, Ready, SessionId, audit};
-use crate::compare::{Calibration, Comparison, ReferenceKey, ReferenceSet, device_class};
+use crate::backend::BackEnd;
+use crate::compare::{Comparison, ReferenceKey, ReferenceSet, device_class};
 use crate::id::decision_id;
 use crate::wire::{
     self, Action, AuditAction, AuditRecord, Decision, ModelRef, Purpose, Reason, Reference, ReferenceRef, Sample,
@@ -22,8 +23,8 @@ const REASONS_MAX: usize = 5;
 pub struct Embedded<'a> {
     /// The model.
     pub model: &'a ModelRef,
-    /// What a cosine of this model means.
-    pub calibration: &'a Calibration,
+    /// How its embeddings are compared.
+    pub back_end: &'a BackEnd,
     /// The embedding, `[D]`, of unit length.
     pub embedding: &'a [f32],
 }
@@ -62,6 +63,13 @@ impl Line {
         let reference_key = reference_key(&ready, embedded.as_ref());
         let mut audits = Vec::new();
         let config = self.config.clone();
+        if let Some((set, embedded)) = reference_key
+            .as_ref()
+            .and_then(|key| self.references.get_mut(key))
+            .zip(embedded)
+        {
+            set.prepare(embedded.back_end);
+        }
         let set = reference_key.as_ref().and_then(|key| self.references.get(key));
 
         let used = usable(&ready, embedded, set, &config);
@@ -274,7 +282,7 @@ fn usable(
     let need = config.references.anchors;
     match set {
         Some(set) if set.is_mature(&config.references) && ready.purpose == Purpose::Session => {
-            Use::Compared(set.compare(embedded.embedding, embedded.calibration))
+            Use::Compared(set.compare(embedded.embedding, embedded.back_end))
         }
         _ if ready.purpose == Purpose::Enrol => {
             Use::Insufficient("enrolling", format!("enrolling: {have} windows stored so far"))

@@ -1,7 +1,7 @@
 //! Tests of the line: the split into batches does not matter, nothing panics, the counts add up, decisions follow.
 
 use super::*;
-use crate::compare::Calibration;
+use crate::backend::{BackEnd, Calibration};
 use crate::event::KeyClass;
 use crate::synthetic::{PointerUser, Typist};
 use crate::wire::{Action, Clock, Consent, Decision, Event, EventBatch, ModelRef};
@@ -79,10 +79,10 @@ fn run_with(config: LineConfig, values: &[Vec<u8>], stamps: &[i64], every: usize
         version: "1".to_owned(),
         sha256: "ab".repeat(32),
     };
-    let calibration = Calibration {
+    let back_end = BackEnd::identity(Calibration {
         slope: 10.0,
         intercept: -8.0,
-    };
+    });
     let mut ingested = Ingested::default();
     let mut decisions = Vec::new();
     let mut records: Vec<Option<Record<'_>>> = values
@@ -111,7 +111,7 @@ fn run_with(config: LineConfig, values: &[Vec<u8>], stamps: &[i64], every: usize
             let embedding = embed(&ready);
             let embedded = Embedded {
                 model: &model,
-                calibration: &calibration,
+                back_end: &back_end,
                 embedding: &embedding,
             };
             let wanted = line.wants_embedding(&ready);

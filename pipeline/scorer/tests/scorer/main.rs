@@ -2,6 +2,7 @@
 //!
 //! Needs the library (`ORT_DYLIB_PATH`, or the cache folder that `cargo xtask` fills) and fails without it.
 
+mod back_end;
 mod embedding;
 mod graph;
 mod refusals;

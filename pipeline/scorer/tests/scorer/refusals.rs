@@ -213,7 +213,7 @@ fn manifests_that_say_something_unknown() {
     check_manifest(
         |text| format!("mood = \"good\"\n{text}"),
         expect![
-            "manifest DIR/manifest.toml is refused: line 1: unknown field `mood`, expected one of `format`, `id`, `version`, `modality`, `sha256`, `layout_hash`, `features`, `embedding_dims`, `steps_max`, `detail`, `calibration`, `training`, `accuracy`"
+            "manifest DIR/manifest.toml is refused: line 1: unknown field `mood`, expected one of `format`, `id`, `version`, `modality`, `sha256`, `layout_hash`, `features`, `embedding_dims`, `steps_max`, `detail`, `calibration`, `backend`, `training`, `accuracy`"
         ],
     );
     check_manifest(
@@ -264,7 +264,7 @@ fn manifests_that_say_something_unknown() {
     );
     check_manifest(
         |text| text[..text.len() / 2].to_owned(),
-        expect!["manifest DIR/manifest.toml is refused: line 16: missing field `command`"],
+        expect![[r#"manifest DIR/manifest.toml is refused: line 17: invalid basic string, expected `"`"#]],
     );
 }
 
@@ -311,6 +311,8 @@ fn manifest_as_written() {
         eer_global = 0.127
         auc = 0.94
         fnmr_at_fmr_1pct = 0.52
+        cllr = 0.31
+        min_cllr = 0.29
     "#]]
     .assert_eq(&text);
 }

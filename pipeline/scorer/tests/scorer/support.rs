@@ -59,6 +59,7 @@ pub(crate) fn manifest(network: &[u8], features: usize, embedding_dims: usize) -
             slope: 12.5,
             intercept: -7.0,
         },
+        backend: None,
         training: Training {
             command: "ductus-batch train --modality keystroke --seed 7".to_owned(),
             seed: 7,
@@ -80,6 +81,8 @@ pub(crate) fn manifest(network: &[u8], features: usize, embedding_dims: usize) -
             auc: Some(0.94),
             fnmr_at_fmr_1pct: Some(0.52),
             fnmr_at_fmr_0_1pct: None,
+            cllr: Some(0.31),
+            min_cllr: Some(0.29),
         },
     }
 }

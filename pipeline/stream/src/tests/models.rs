@@ -52,6 +52,7 @@ fn write_model(models: &Path, version: &str, seed: u64, change: impl FnOnce(&mut
             slope: 10.0,
             intercept: -5.0,
         },
+        backend: None,
         training: Training {
             command: "none".to_owned(),
             seed,
@@ -69,6 +70,8 @@ fn write_model(models: &Path, version: &str, seed: u64, change: impl FnOnce(&mut
             auc: None,
             fnmr_at_fmr_1pct: None,
             fnmr_at_fmr_0_1pct: None,
+            cllr: None,
+            min_cllr: None,
         },
     };
     change(&mut manifest);

@@ -3,7 +3,7 @@
 use crate::{
     Embed, EmbedFailure, Embedders, KafkaSettings, LiveModel, Score, ScoreConfig, ScoreHandle, StreamMetrics, Topics,
 };
-use ductus_dynamics::compare::Calibration;
+use ductus_dynamics::backend::{BackEnd, Calibration};
 use ductus_dynamics::event::{KeyClass, KeyDetail, Modality};
 use ductus_dynamics::feature::features;
 use ductus_dynamics::line::{Accounting, Embedded, Ingested, Line, LineConfig, Outcome, Record};
@@ -381,10 +381,10 @@ pub(super) fn fake_model(modality: Modality, model: u64) -> LiveModel {
             version: format!("fake-{model}"),
             sha256: format!("{model:064x}").chars().rev().collect(),
         },
-        calibration: Calibration {
+        back_end: BackEnd::identity(Calibration {
             slope: 20.0,
             intercept: -18.0,
-        },
+        }),
     }
 }
 
@@ -462,7 +462,7 @@ impl Oracle {
                 let embedding = fake_embedding(modality, &ready.features.values);
                 let embedded = line.wants_embedding(&ready).then_some(Embedded {
                     model: &live.model,
-                    calibration: &live.calibration,
+                    back_end: &live.back_end,
                     embedding: &embedding,
                 });
                 oracle.outcome(line.conclude(ready, embedded));
