@@ -111,15 +111,29 @@ pub fn from_history(root: &str, modality: Modality, detail: KeyDetail) -> Result
 
 /// Reads the sessions of one folder in the data set's own order, parsed as the stream parses them.
 pub fn read(dataset: Dataset, dir: &Path, detail: KeyDetail) -> Result<Vec<(Recording, Vec<InputEvent>)>> {
+    let mut refused = Refused::default();
+    let read = read_counting(dataset, dir, detail, &mut refused)?;
+    if refused.total() > 0 {
+        tracing::warn!(dataset = dataset.name(), refused = ?refused, "rows were refused");
+    }
+    Ok(read)
+}
+
+/// As [`read`]; what was refused is counted by reason.
+pub fn read_counting(
+    dataset: Dataset,
+    dir: &Path,
+    detail: KeyDetail,
+    refused: &mut Refused,
+) -> Result<Vec<(Recording, Vec<InputEvent>)>> {
     let mut sessions = Sessions::open(dataset, dir, detail)?;
     let progress = progress::files("read", sessions.files_left());
-    let mut refused = Refused::default();
     let mut read = Vec::new();
     while let Some(mut recording) = sessions.next() {
         interrupt::check()?;
         progress.set_left(sessions.files_left());
         let mut events = Vec::with_capacity(recording.events.len());
-        pass(&recording, Purpose::Collect, detail, &mut refused, |_, _, batch| {
+        pass(&recording, Purpose::Collect, detail, refused, |_, _, batch| {
             events.extend_from_slice(batch);
             Ok(())
         })?;
@@ -127,9 +141,6 @@ pub fn read(dataset: Dataset, dir: &Path, detail: KeyDetail) -> Result<Vec<(Reco
         read.push((recording, events));
     }
     refused.merge(sessions.refused());
-    if refused.total() > 0 {
-        tracing::warn!(dataset = dataset.name(), refused = ?refused, "rows were refused");
-    }
     if read.is_empty() {
         bail!("{} holds no session of the data set {}", dir.display(), dataset.name());
     }
@@ -176,8 +187,19 @@ fn coarsen(events: &mut [InputEvent], detail: KeyDetail) {
 
 /// Reads people from one folder, people and sessions in the data set's own order: what published protocols count in.
 pub fn in_order(dataset: Dataset, dir: &Path, modality: Modality, detail: KeyDetail) -> Result<Vec<Person>> {
+    in_order_counting(dataset, dir, modality, detail, &mut Refused::default())
+}
+
+/// As [`in_order`]; what was refused is counted by reason.
+pub fn in_order_counting(
+    dataset: Dataset,
+    dir: &Path,
+    modality: Modality,
+    detail: KeyDetail,
+    refused: &mut Refused,
+) -> Result<Vec<Person>> {
     let mut people: Vec<Person> = Vec::new();
-    for (recording, events) in read(dataset, dir, detail)? {
+    for (recording, events) in read_counting(dataset, dir, detail, refused)? {
         let Some(subject) = recording.subject else { continue };
         if !events.iter().any(|event| event.kind.modality() == Some(modality)) {
             continue;

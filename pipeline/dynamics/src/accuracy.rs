@@ -155,9 +155,9 @@ mod tests {
             let points = det(&genuine, &impostor);
             let apart = |point: &OperatingPoint| (point.fmr - point.fnmr).abs();
             let least = points.iter().map(apart).fold(f64::MAX, f64::min);
-            prop_assert!(points.iter().any(|point| {
-                (apart(point) - least).abs() < 1e-9 && ((point.fmr + point.fnmr) / 2.0 - nearest).abs() < 1e-9
-            }));
+            let is_nearest = |point: &OperatingPoint| (apart(point) - least).abs() < 1e-9;
+            let is_it = |point: &OperatingPoint| ((point.fmr + point.fnmr) / 2.0 - nearest).abs() < 1e-9;
+            prop_assert!(points.iter().any(|point| is_nearest(point) && is_it(point)));
         }
     }
 }

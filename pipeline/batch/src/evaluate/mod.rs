@@ -3,29 +3,51 @@
 //! Invariants: embeddings come from the scorer and comparisons from `dynamics::compare`, as in the stream; the folder may
 //! hold any people; what cannot be measured is refused in words, and a number that a protocol does not give is null.
 
+mod attacks;
+mod bootstrap;
+mod clocks;
 mod comparators;
+mod compare;
+pub mod continuous;
+mod layout;
+mod model;
+mod people;
 mod pictures;
 mod protocols;
-mod trials;
+mod report;
+mod scores;
 
 #[cfg(test)]
 mod tests;
 
-pub use comparators::scaled_manhattan;
+pub use attacks::AttackReport;
+pub use comparators::seed::seen as seed_window;
+pub use continuous::{ContinuousArgs, ContinuousReport};
+pub use layout::{Enrolled, Layout, Pair, Probe, Reference, Trials};
 pub use pictures::{draw_det, draw_scores};
 pub use protocols::{Protocol, Settings, free_text, held_out};
-pub use trials::{Layout, Measured, Pair, Scores, Trials};
+pub use report::{Named, Published, Report};
+pub use scores::{Figures, Measured, Scores};
 
+use crate::corpus::DataSource;
 use crate::import::Dataset;
 use crate::{config, embed};
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use ductus_scorer::{Contract, Manifest, Model};
+use clocks::Clocks;
+use compare::{BackEnd, Shipped};
+use ductus_dynamics::event::Modality;
+use ductus_dynamics::feature::FeatureWindow;
+use ductus_scorer::Manifest;
+use protocols::LaidOut;
+use report::Judged;
 use serde::Serialize;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
+
+/// What `--shuffle-labels` draws by.
+const SHUFFLE_SEED: u64 = 20_261_121;
 
 /// Options of `evaluate`.
 #[derive(Args, Clone, Debug)]
@@ -36,95 +58,60 @@ pub struct EvaluateArgs {
     /// A folder in the data set's own format.
     #[arg(long)]
     pub data: PathBuf,
-    /// The data set, for the protocol `held-out`; the others know theirs.
+    /// The data set, where the protocol leaves it open (held-out, cross, chimera); the others know theirs.
     #[arg(long, value_enum)]
     pub dataset: Option<Dataset>,
     /// The model's folder.
     #[arg(long)]
     pub model: PathBuf,
-    /// Write the result here, and `det.svg` beside it.
+    /// Write the result here; beside it a table (`.md`) and the pictures det.svg, roc.svg, scores.svg and reliability.svg.
     #[arg(long)]
     pub report: PathBuf,
     /// Reference windows a person, where the protocol leaves it open.
     #[arg(long)]
     pub references: Option<usize>,
+    /// Steps a window, where the protocol leaves it open [default: 50 keys, 128 pointer events, the model's limit if less].
+    #[arg(long)]
+    pub steps: Option<NonZeroUsize>,
+    /// Bring all event times to multiples of this many µs, from a random phase on in every session.
+    #[arg(long)]
+    pub requantise_us: Option<NonZeroU32>,
+    /// Bring all clocks to this frequency; of the moves within a tick the last is kept.
+    #[arg(long)]
+    pub clock_hz: Option<NonZeroU32>,
+    /// Give everybody's references to somebody else: every error rate must become 50 %.
+    #[arg(long)]
+    pub shuffle_labels: bool,
+    /// Draws of people behind the 95 % intervals.
+    #[arg(long, default_value = "1000")]
+    pub resamples: usize,
+    /// Leave the comparators out.
+    #[arg(long)]
+    pub without_comparators: bool,
+    /// People that comparators learn a background from, each DATASET=DIR [default: the other people of the protocol].
+    #[arg(long)]
+    pub background: Vec<DataSource>,
+    /// A model of the seed's design to compare with.
+    #[arg(long)]
+    pub seed_model: Option<PathBuf>,
+    /// Chimera: a folder with pointer recordings.
+    #[arg(long)]
+    pub pointer_data: Option<PathBuf>,
+    /// Chimera: their data set [default: sapimouse].
+    #[arg(long, value_enum)]
+    pub pointer_dataset: Option<Dataset>,
+    /// Chimera: the pointer model's folder.
+    #[arg(long)]
+    pub pointer_model: Option<PathBuf>,
     /// Threads that embed.
     #[arg(long, default_value = "2")]
     pub threads: NonZeroUsize,
     /// The ONNX Runtime library, before `ORT_DYLIB_PATH` and the cache folder.
     #[arg(long)]
     pub onnxruntime: Option<PathBuf>,
-}
-
-/// The result of `evaluate`.
-#[derive(Clone, Debug, Serialize)]
-pub struct Report {
-    /// Protocol.
-    pub protocol: &'static str,
-    /// People enrolled.
-    pub subjects: usize,
-    /// Genuine comparisons.
-    pub genuine: u64,
-    /// Impostor comparisons.
-    pub impostor: u64,
-    /// Mean equal error rate of the people under their own thresholds.
-    pub eer_subject: Option<f64>,
-    /// Equal error rate under one threshold.
-    pub eer_global: Option<f64>,
-    /// Area under the curve.
-    pub auc: Option<f64>,
-    /// FNMR at FMR 1 %.
-    pub fnmr_at_fmr_1pct: Option<f64>,
-    /// FNMR at FMR 0.1 %.
-    pub fnmr_at_fmr_0_1pct: Option<f64>,
-    /// The same with several windows a decision.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub after_windows: Vec<After>,
-    /// The same comparisons by scaled Manhattan distance, without a model.
-    pub scaled_manhattan: Yardstick,
-    /// The model that was judged.
-    pub model: String,
-    /// Hash of its network.
-    pub sha256: String,
-    /// Windows that were embedded.
-    pub windows: usize,
-    /// What was left out.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<String>,
-    /// Time taken.
-    pub seconds: f64,
-}
-
-/// What a method without learning reaches on the same comparisons.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Yardstick {
-    /// As in [`Report`].
-    pub eer_subject: Option<f64>,
-    /// As in [`Report`].
-    pub eer_global: Option<f64>,
-    /// As in [`Report`].
-    pub auc: Option<f64>,
-}
-
-/// Measures where a decision looks at several consecutive windows.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct After {
-    /// How many.
-    pub windows: usize,
-    /// Genuine decisions.
-    pub genuine: u64,
-    /// Impostor decisions.
-    pub impostor: u64,
-    /// As in [`Report`].
-    pub eer_subject: Option<f64>,
-    /// As in [`Report`].
-    pub eer_global: Option<f64>,
-    /// As in [`Report`].
-    pub auc: Option<f64>,
-    /// As in [`Report`].
-    pub fnmr_at_fmr_1pct: Option<f64>,
-    /// As in [`Report`].
-    pub fnmr_at_fmr_0_1pct: Option<f64>,
+    /// Of the protocol `continuous` alone.
+    #[command(flatten)]
+    pub continuous: ContinuousArgs,
 }
 
 /// What a protocol found.
@@ -133,11 +120,21 @@ pub struct After {
 pub enum Outcome {
     /// Comparisons of windows.
     Compared(Box<Report>),
+    /// Takeovers in mid-session.
+    Continuous(Box<ContinuousReport>),
+    /// Attack sessions.
+    Attacks(Box<AttackReport>),
 }
 
 /// Runs a protocol.
 pub fn evaluate(args: &EvaluateArgs) -> Result<Outcome> {
     // Protocols that play whole sessions through the line stand here with a line of their own.
+    if args.protocol == Protocol::Continuous {
+        return Ok(Outcome::Continuous(Box::new(continuous::run(args)?)));
+    }
+    if args.protocol == Protocol::Attacks {
+        return Ok(Outcome::Attacks(Box::new(attacks::run(args)?)));
+    }
     Ok(Outcome::Compared(Box::new(compare(args)?)))
 }
 
@@ -155,59 +152,91 @@ fn compare(args: &EvaluateArgs) -> Result<Report> {
             manifest.name()
         );
     }
-    let model = Arc::new(Model::load(&args.model, &Contract::of(modality))?);
-    let mut settings = Settings::of(modality);
-    settings.steps = settings.steps.min(manifest.steps_max);
-    settings.references = args.references.unwrap_or(settings.references).max(1);
-    let layout = protocols::lay_out(args, modality, manifest.detail, settings)?;
-    layout.check()?;
-    let embeddings = embed::with_model(&model, &layout.windows, args.threads)?;
-    let scores = layout.score(&layout.trials, &embeddings);
-    let measured = scores.measure();
-    let yardstick = scaled_manhattan(&layout, &layout.trials).measure();
-    let after = layout.after.iter().filter(|(_, trials)| !trials.pairs.is_empty());
-    let after = after
-        .map(|(windows, trials)| After::of(*windows, layout.score(trials, &embeddings).measure()))
-        .collect();
-    let report = Report {
-        protocol: args.protocol.name(),
-        subjects: layout.enrolled.len(),
-        genuine: measured.genuine,
-        impostor: measured.impostor,
-        eer_subject: measured.eer_subject,
-        eer_global: measured.eer_global,
-        auc: measured.auc,
-        fnmr_at_fmr_1pct: measured.fnmr_at_fmr_1pct,
-        fnmr_at_fmr_0_1pct: measured.fnmr_at_fmr_0_1pct,
-        after_windows: after,
-        scaled_manhattan: Yardstick {
-            eer_subject: yardstick.eer_subject,
-            eer_global: yardstick.eer_global,
-            auc: yardstick.auc,
-        },
-        model: manifest.name(),
-        sha256: manifest.sha256.clone(),
-        windows: layout.windows.len(),
-        notes: layout.notes.clone(),
-        seconds: started.elapsed().as_secs_f64(),
+    let judged = match args.protocol {
+        Protocol::Chimera => protocols::chimera::judge(args)?,
+        _ => judge(args, &manifest)?,
     };
-    write(args, &report, &scores)?;
+    let report = Report {
+        seconds: started.elapsed().as_secs_f64(),
+        ..Report::of(args, &manifest, &judged)
+    };
+    write(args, &report, &judged.scores)?;
     Ok(report)
 }
 
-impl After {
-    fn of(windows: usize, measured: Measured) -> Self {
-        Self {
-            windows,
-            genuine: measured.genuine,
-            impostor: measured.impostor,
-            eer_subject: measured.eer_subject,
-            eer_global: measured.eer_global,
-            auc: measured.auc,
-            fnmr_at_fmr_1pct: measured.fnmr_at_fmr_1pct,
-            fnmr_at_fmr_0_1pct: measured.fnmr_at_fmr_0_1pct,
+/// Lays out, embeds and compares.
+fn judge(args: &EvaluateArgs, manifest: &Manifest) -> Result<Judged> {
+    let modality = manifest.modality;
+    let mut settings = Settings::of(modality);
+    settings.steps = args
+        .steps
+        .map_or(settings.steps.min(manifest.steps_max), NonZeroUsize::get);
+    settings.references = args.references.unwrap_or(settings.references).max(1);
+    let LaidOut {
+        crowd,
+        mut layout,
+        compared,
+    } = protocols::lay_out(args, modality, manifest.detail, settings)?;
+    if args.shuffle_labels {
+        layout.shuffle_labels(SHUFFLE_SEED);
+    }
+    layout.check()?;
+    let mut judged = Judged {
+        subjects: layout.people(),
+        people_read: crowd.read,
+        subjects_seen: people::seen_by(&args.model, manifest, &crowd.people),
+        windows: layout.windows.len(),
+        refused: crowd.refused,
+        notes: [crowd.notes, layout.notes.clone()].concat(),
+        comparators: compared,
+        ..Judged::default()
+    };
+    let longest = layout.windows.iter().map(|window| window.len).max().unwrap_or(0);
+    let model = model::load(&args.model, modality, longest, &mut judged.notes)?;
+    let embeddings = embed::with_model(&model, &layout.windows, args.threads)?;
+    let back_end = Shipped::of(&model);
+    let score = |enrolled: &[Enrolled], trials: &Trials| back_end.score(enrolled, trials, &embeddings, args.threads);
+    judged.scores = score(&layout.enrolled, &layout.trials);
+    let galleries = layout.galleries.iter();
+    judged.by_references = galleries
+        .map(|(count, enrolled)| (*count, score(enrolled, &layout.trials)))
+        .collect();
+    let after = layout.after.iter().filter(|(_, trials)| !trials.pairs.is_empty());
+    judged.after = after
+        .map(|(windows, trials)| (*windows, score(&layout.enrolled, trials)))
+        .collect();
+    if !args.without_comparators {
+        let others = background(args, modality, manifest, settings)?;
+        let scored = comparators::score_all(&layout, &others, args.threads, &mut judged.notes);
+        judged.comparators.extend(scored);
+        if let Some(folder) = &args.seed_model {
+            let scored = comparators::seed::score(&layout, folder, args.threads)?;
+            judged.comparators.push(scored);
         }
     }
+    Ok(judged)
+}
+
+/// Windows of people from elsewhere, by person.
+fn background(
+    args: &EvaluateArgs,
+    modality: Modality,
+    manifest: &Manifest,
+    settings: Settings,
+) -> Result<Vec<Vec<FeatureWindow>>> {
+    let mut people = Vec::new();
+    for DataSource { dataset, dir } in &args.background {
+        let crowd = people::read_folder(*dataset, dir, modality, manifest.detail, &Clocks::of(args))?;
+        people.extend(crowd.people);
+    }
+    let cutting = settings.cutting(modality).apart();
+    let windows = people.iter().map(|person| {
+        let sessions = person.sessions.iter();
+        sessions.flat_map(|session| cutting.features(session)).collect()
+    });
+    Ok(windows
+        .filter(|windows: &Vec<FeatureWindow>| !windows.is_empty())
+        .collect())
 }
 
 fn write(args: &EvaluateArgs, report: &Report, scores: &Scores) -> Result<()> {
@@ -217,9 +246,21 @@ fn write(args: &EvaluateArgs, report: &Report, scores: &Scores) -> Result<()> {
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let text = serde_json::to_string_pretty(report).context("cannot write the report as JSON")?;
-    std::fs::write(&args.report, text + "\n").with_context(|| format!("cannot write {}", args.report.display()))?;
-    let picture = folder.join("det.svg");
     let title = format!("{} on {}", report.model, report.protocol);
-    std::fs::write(&picture, draw_det(&title, scores)?).with_context(|| format!("cannot write {}", picture.display()))
+    let json = serde_json::to_string_pretty(report).context("cannot write the report as JSON")?;
+    let files = [
+        (folder.join("det.svg"), draw_det(&title, scores)?),
+        (folder.join("roc.svg"), pictures::draw_roc(&title, scores)?),
+        (folder.join("scores.svg"), draw_scores(&title, scores)?),
+        (
+            folder.join("reliability.svg"),
+            pictures::draw_reliability(&title, scores)?,
+        ),
+        (args.report.with_extension("md"), report.table()),
+        (args.report.clone(), json + "\n"),
+    ];
+    for (path, text) in files {
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
 }

@@ -1,8 +1,8 @@
 //! Pictures of accuracy as SVG: the same scores give the same bytes.
 
-use super::trials::Scores;
+use super::scores::Scores;
 use anyhow::{Result, anyhow};
-use ductus_dynamics::accuracy;
+use ductus_dynamics::accuracy::{self, OperatingPoint};
 use plotters::prelude::*;
 
 const SIZE: (u32, u32) = (640, 480);
@@ -11,6 +11,7 @@ const RATE_MIN: f64 = 0.001;
 /// More points than this nobody sees.
 const POINTS_MAX: usize = 400;
 const BARS: usize = 50;
+const RELIABILITY_BINS: usize = 15;
 
 const GENUINE: RGBColor = RGBColor(0, 114, 178);
 const IMPOSTOR: RGBColor = RGBColor(213, 94, 0);
@@ -19,15 +20,10 @@ const IMPOSTOR: RGBColor = RGBColor(213, 94, 0);
 pub fn draw_det(title: &str, scores: &Scores) -> Result<String> {
     let (genuine, impostor) = scores.split();
     let points = accuracy::det(&genuine, &impostor);
-    let every = points.len().div_ceil(POINTS_MAX).max(1);
-    let kept = points
-        .iter()
-        .enumerate()
-        .filter(|(i, _)| i % every == 0 || i + 1 == points.len());
-    let line: Vec<(f64, f64)> = kept
-        .map(|(_, point)| (point.fmr.max(RATE_MIN), point.fnmr.max(RATE_MIN)))
+    let line: Vec<(f64, f64)> = thinned(&points)
+        .map(|point| (point.fmr.max(RATE_MIN), point.fnmr.max(RATE_MIN)))
         .collect();
-    let eer = accuracy::eer(&genuine, &impostor);
+    let eer = accuracy::eer_nearest(&genuine, &impostor);
     draw(|area| {
         let caption = match eer {
             Some(eer) => format!("{title}: EER {:.2} %", eer * 100.0),
@@ -56,10 +52,96 @@ pub fn draw_det(title: &str, scores: &Scores) -> Result<String> {
     })
 }
 
+/// The receiver operating characteristic, with the area under it.
+pub(super) fn draw_roc(title: &str, scores: &Scores) -> Result<String> {
+    let (genuine, impostor) = scores.split();
+    let line: Vec<(f64, f64)> = thinned(&accuracy::det(&genuine, &impostor))
+        .map(|point| (point.fmr, 1.0 - point.fnmr))
+        .collect();
+    let caption = match accuracy::auc(&genuine, &impostor) {
+        Some(auc) => format!("{title}: AUC {auc:.4}"),
+        None => title.to_owned(),
+    };
+    draw(|area| {
+        let mut chart = ChartBuilder::on(area)
+            .caption(caption, ("sans-serif", 16))
+            .margin(12)
+            .x_label_area_size(40)
+            .y_label_area_size(52)
+            .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
+        chart
+            .configure_mesh()
+            .x_desc("false match rate")
+            .y_desc("true match rate")
+            .x_label_formatter(&percent)
+            .y_label_formatter(&percent)
+            .draw()?;
+        chart.draw_series(LineSeries::new([(0.0, 0.0), (1.0, 1.0)], BLACK.mix(0.3)))?;
+        chart.draw_series(LineSeries::new(line, GENUINE.stroke_width(2)))?;
+        Ok(())
+    })
+}
+
+/// How often is true what calibrated log-likelihood ratios call likely; on the diagonal they mean what they say.
+pub(super) fn draw_reliability(title: &str, scores: &Scores) -> Result<String> {
+    let (genuine, impostor) = scores.split();
+    let bins = accuracy::reliability(&genuine, &impostor, RELIABILITY_BINS);
+    let cost = |cost: Option<f64>| cost.map_or("–".to_owned(), |cost| format!("{cost:.3}"));
+    let caption = format!(
+        "{title}: Cllr {}, least {}",
+        cost(accuracy::cllr(&genuine, &impostor)),
+        cost(accuracy::min_cllr(&genuine, &impostor))
+    );
+    draw(|area| {
+        let mut chart = ChartBuilder::on(area)
+            .caption(caption, ("sans-serif", 16))
+            .margin(12)
+            .x_label_area_size(40)
+            .y_label_area_size(52)
+            .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
+        chart
+            .configure_mesh()
+            .x_desc("called likely (both kinds of trial weigh the same)")
+            .y_desc("true")
+            .x_label_formatter(&percent)
+            .y_label_formatter(&percent)
+            .draw()?;
+        chart.draw_series(LineSeries::new([(0.0, 0.0), (1.0, 1.0)], BLACK.mix(0.3)))?;
+        let points = bins.iter().map(|bin| (bin.predicted, bin.observed));
+        chart.draw_series(LineSeries::new(points, GENUINE.stroke_width(2)))?;
+        // The area of a point is its share of the trials.
+        chart.draw_series(bins.iter().map(|bin| {
+            let radius = 2 + (20.0 * bin.share.sqrt()) as i32;
+            Circle::new((bin.predicted, bin.observed), radius, GENUINE.mix(0.4).filled())
+        }))?;
+        Ok(())
+    })
+}
+
+fn thinned(points: &[OperatingPoint]) -> impl Iterator<Item = &OperatingPoint> {
+    let every = points.len().div_ceil(POINTS_MAX).max(1);
+    let last = points.len().saturating_sub(1);
+    points
+        .iter()
+        .enumerate()
+        .filter(move |(i, _)| i % every == 0 || *i == last)
+        .map(|(_, point)| point)
+}
+
 /// Genuine and impostor scores as shares of their own number.
 pub fn draw_scores(title: &str, scores: &Scores) -> Result<String> {
     let (genuine, impostor) = scores.split();
-    let (genuine, impostor) = (shares(&genuine), shares(&impostor));
+    let all = || genuine.iter().chain(&impostor).copied();
+    let (least, most) = (all().fold(f32::MAX, f32::min), all().fold(f32::MIN, f32::max));
+    // Cosines are drawn over their whole range, anything else over what there is.
+    let (low, high, label) = if least >= -1.0 && most <= 1.0 {
+        (-1.0, 1.0, "cosine")
+    } else {
+        (least, most, "score")
+    };
+    let genuine = accuracy::histogram(&genuine, low, high, BARS);
+    let impostor = accuracy::histogram(&impostor, low, high, BARS);
+    let (low, high) = (f64::from(low), f64::from(high));
     let highest = genuine.iter().chain(&impostor).copied().fold(0.01, f64::max);
     draw(|area| {
         let mut chart = ChartBuilder::on(area)
@@ -67,10 +149,10 @@ pub fn draw_scores(title: &str, scores: &Scores) -> Result<String> {
             .margin(12)
             .x_label_area_size(40)
             .y_label_area_size(52)
-            .build_cartesian_2d(-1.0..1.0, 0.0..highest * 1.05)?;
+            .build_cartesian_2d(low..high, 0.0..highest * 1.05)?;
         chart
             .configure_mesh()
-            .x_desc("cosine")
+            .x_desc(label)
             .y_desc("share")
             .y_label_formatter(&percent)
             .draw()?;
@@ -79,7 +161,7 @@ pub fn draw_scores(title: &str, scores: &Scores) -> Result<String> {
             (&genuine, GENUINE, "the same person"),
         ] {
             let boxes = bars.iter().enumerate().map(|(i, share)| {
-                let edge = |i: usize| -1.0 + 2.0 * i as f64 / BARS as f64;
+                let edge = |i: usize| low + (high - low) * i as f64 / BARS as f64;
                 Rectangle::new([(edge(i), 0.0), (edge(i + 1), *share)], colour.mix(0.45).filled())
             });
             chart
@@ -96,15 +178,6 @@ pub fn draw_scores(title: &str, scores: &Scores) -> Result<String> {
             .draw()?;
         Ok(())
     })
-}
-
-fn shares(scores: &[f32]) -> Vec<f64> {
-    let mut bars = vec![0.0; BARS];
-    for score in scores {
-        let bar = ((f64::from(*score) + 1.0) / 2.0 * BARS as f64) as usize;
-        bars[bar.min(BARS - 1)] += 1.0 / scores.len() as f64;
-    }
-    bars
 }
 
 fn percent(rate: &f64) -> String {

@@ -1,13 +1,32 @@
-//! Free text of Monaco & Tappert (Pattern Recognition 2018), laid out by occasion: references from a person's first samples,
-//! in turn one window of each; probes from the last third of the samples; impostors are everybody else's probes.
+//! People, machines and occasions that the model has not seen, as `models.md` lays out the free text of Monaco & Tappert
+//! (Pattern Recognition 2018): windows of 100 or 50 keys; five references from samples 0-2, or ten from samples 0-3; probes
+//! are five windows of samples 4-5; impostors are everybody else's probes. P people give 5 P genuine and 5 P (P - 1) impostor
+//! trials of one window, and P and P (P - 1) of five windows together.
+//!
+//! Which windows: of two and two and one of samples 0, 1, 2 the first five references (in turn one of each), then one more of
+//! sample 2 and four of sample 3. Probes are in turn one of each sample too.
 
 use super::Settings;
-use super::blocks::{finish_everybody, full, in_turn, note_short};
+use super::blocks::{Dated, Draft, full_samples};
 use crate::corpus::Person;
-use crate::evaluate::trials::Layout;
+use crate::evaluate::layout::Layout;
 use crate::import::Dataset;
 use ductus_dynamics::event::Modality;
-use ductus_dynamics::feature::FeatureWindow;
+
+/// Sample and number of the window within it, of each reference.
+const REFERENCES: [(usize, usize); 10] = [
+    (0, 0),
+    (1, 0),
+    (2, 0),
+    (0, 1),
+    (1, 1),
+    (2, 1),
+    (3, 0),
+    (3, 1),
+    (3, 2),
+    (3, 3),
+];
+const PROBES: [(usize, usize); 5] = [(4, 0), (5, 0), (4, 1), (5, 1), (4, 2)];
 
 /// The people of the free-text set; the protocol is about nothing else.
 pub fn free_text(mut people: Vec<Person>) -> Vec<Person> {
@@ -16,33 +35,24 @@ pub fn free_text(mut people: Vec<Person>) -> Vec<Person> {
     people
 }
 
-/// Lays out people with enough windows in their first and last samples.
+/// Lays out people with these windows.
 pub(super) fn layout(people: &[Person], settings: Settings) -> Layout {
     let cutting = settings.cutting(Modality::Keystroke).apart();
-    let (mut layout, mut short) = (Layout::default(), 0);
-    let (mut probes, mut owner) = (Vec::new(), Vec::new());
+    let mut draft = Draft::default();
     for person in people {
-        let samples: Vec<Vec<FeatureWindow>> = person
-            .sessions
-            .iter()
-            .map(|session| full(cutting.features(session), settings.steps))
-            .collect();
-        let (gallery, last) = (samples.len() / 2, samples.len() - samples.len() / 3);
-        let references = in_turn(&samples[..gallery], settings.references);
-        let own: Vec<FeatureWindow> = samples[last..].iter().flatten().cloned().collect();
-        if references.len() < settings.references || own.is_empty() {
-            short += 1;
-            continue;
-        }
-        let me = layout.enrolled.len();
-        let references = layout.add(references);
-        layout.enrolled.push(references);
-        for index in layout.add(own) {
-            probes.push(vec![index]);
-            owner.push(me);
+        let samples = full_samples(person, &cutting);
+        let pick = |places: &[(usize, usize)]| -> Option<Vec<Dated>> {
+            let window = |&(sample, number): &(usize, usize)| samples.get(sample)?.get(number).cloned();
+            places.iter().map(window).collect()
+        };
+        let references = pick(&REFERENCES[..settings.references.min(REFERENCES.len())]);
+        match references.zip(pick(&PROBES)) {
+            Some((references, probes)) => draft.person(references, probes),
+            None => draft.leave_out(),
         }
     }
-    finish_everybody(&mut layout, probes, &owner);
-    note_short(&mut layout, short, "too few windows in their first or last samples");
-    layout
+    draft.everybody(
+        [2, 3, 5],
+        "fewer than six samples with the windows that the layout needs",
+    )
 }

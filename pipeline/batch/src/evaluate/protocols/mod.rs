@@ -6,8 +6,13 @@
 
 mod balabit;
 mod blocks;
+pub(super) mod chimera;
+mod cmu;
 mod cross;
 mod held_out;
+mod kvc;
+mod pohmm;
+mod published;
 mod sapimouse;
 mod typenet;
 
@@ -15,8 +20,12 @@ pub use cross::free_text;
 pub use held_out::held_out;
 
 use super::EvaluateArgs;
-use super::trials::Layout;
-use crate::corpus::{self, Person};
+use super::clocks::Clocks;
+use super::comparators::Compared;
+use super::layout::Layout;
+use super::people::{self, Crowd};
+use super::report::Published;
+use crate::corpus::Person;
 use crate::import::Dataset;
 use crate::windows::Cutting;
 use anyhow::{Context, Result};
@@ -28,16 +37,26 @@ use ductus_dynamics::event::{KeyDetail, Modality};
 pub enum Protocol {
     /// TypeNet's, for Aalto: first 50 keys of each section; gallery sections 0-4, genuine 10-14, impostor section 11 of others.
     Typenet,
-    /// Free text of Pace: references from a person's first samples, probes from the last ones, impostors everybody else's.
+    /// After the Keystroke Verification Challenge, for Aalto: five whole sessions enrol, ten are verified.
+    Kvc,
+    /// Free text of Pace, leave one sample out.
     Pohmm,
-    /// As `pohmm`, for a model that learned from another collection.
+    /// Free text of Pace by occasion, for a model that has not seen the collection; any other set as `held-out` does.
     Cross,
+    /// Killourhy & Maxion's, for the CMU password: 200 repetitions enrol, 200 and five of every other subject are judged.
+    Cmu,
     /// SapiMouse: the longer session of a person enrols, blocks of the shorter one are probes.
     Sapimouse,
     /// Balabit: training sessions enrol, labelled test sessions are judged as a whole.
     Balabit,
+    /// Typing of one data set and pointer of another joined into people: what two modalities add.
+    Chimera,
     /// Any people: first half of a person's windows enrols, the second half are probes.
     HeldOut,
+    /// Somebody else takes over in mid-session: actions until a step-up, at a budget of false ones.
+    Continuous,
+    /// Replays, forgeries, scripts and odd clocks: sessions that end without a step-up, and detectors that fired.
+    Attacks,
 }
 
 impl Protocol {
@@ -45,11 +64,16 @@ impl Protocol {
     pub fn name(self) -> &'static str {
         match self {
             Self::Typenet => "typenet",
+            Self::Kvc => "kvc",
             Self::Pohmm => "pohmm",
             Self::Cross => "cross",
+            Self::Cmu => "cmu",
             Self::Sapimouse => "sapimouse",
             Self::Balabit => "balabit",
+            Self::Chimera => "chimera",
             Self::HeldOut => "held-out",
+            Self::Continuous => "continuous",
+            Self::Attacks => "attacks",
         }
     }
 
@@ -64,10 +88,17 @@ impl Protocol {
     /// What its windows are made of; `None` where that is the model's business.
     pub fn modality(self) -> Option<Modality> {
         match self {
-            Self::Typenet | Self::Pohmm | Self::Cross => Some(Modality::Keystroke),
+            Self::Typenet | Self::Kvc | Self::Pohmm | Self::Cross | Self::Cmu | Self::Chimera => {
+                Some(Modality::Keystroke)
+            }
             Self::Sapimouse | Self::Balabit => Some(Modality::Pointer),
-            Self::HeldOut => None,
+            Self::HeldOut | Self::Continuous | Self::Attacks => None,
         }
+    }
+
+    /// Figures that others printed for it.
+    pub(super) fn published(self) -> &'static [Published] {
+        published::of(self)
     }
 
     /// Lays out people who were kept aside from a training. Protocols that are about files and not about people, and those
@@ -75,11 +106,21 @@ impl Protocol {
     pub fn lay_out_people(self, people: &[Person], modality: Modality, settings: Settings) -> Layout {
         match self {
             Self::Typenet => typenet::layout(people, settings),
+            Self::Kvc => kvc::layout(people, settings),
             Self::Pohmm | Self::Cross => cross::layout(people, settings),
             Self::Sapimouse => sapimouse::layout(people, settings),
             _ => held_out(people, modality, settings),
         }
     }
+}
+
+/// A folder read and laid out.
+pub(super) struct LaidOut {
+    /// Who was read; empty for protocols about files.
+    pub(super) crowd: Crowd,
+    pub(super) layout: Layout,
+    /// Figures that need no window.
+    pub(super) compared: Vec<Compared>,
 }
 
 /// Reads the folder of an evaluation and lays it out.
@@ -88,18 +129,56 @@ pub(super) fn lay_out(
     modality: Modality,
     detail: KeyDetail,
     settings: Settings,
-) -> Result<Layout> {
-    let people = |dataset| corpus::in_order(dataset, &args.data, modality, detail);
-    Ok(match args.protocol {
-        Protocol::Typenet => typenet::layout(&people(Dataset::Aalto)?, settings),
-        Protocol::Pohmm | Protocol::Cross => cross::layout(&free_text(people(Dataset::Pohmm)?), settings),
-        Protocol::Sapimouse => sapimouse::layout(&people(Dataset::Sapimouse)?, settings),
-        Protocol::Balabit => balabit::layout(&args.data, settings)?,
-        Protocol::HeldOut => {
-            let dataset = args.dataset.context("the protocol held-out needs --dataset")?;
-            held_out(&people(dataset)?, modality, settings)
+) -> Result<LaidOut> {
+    let read = |dataset| people::read(args, dataset, modality, detail);
+    let mut compared = Vec::new();
+    let (crowd, layout) = match args.protocol {
+        Protocol::Typenet => with(read(Dataset::Aalto)?, |people| typenet::layout(people, settings)),
+        Protocol::Kvc => with(read(Dataset::Aalto)?, |people| kvc::layout(people, settings)),
+        Protocol::Pohmm => with(texts(read(Dataset::Pohmm)?), |people| pohmm::layout(people, settings)),
+        Protocol::Cross => match args.dataset.unwrap_or(Dataset::Pohmm) {
+            Dataset::Pohmm => with(texts(read(Dataset::Pohmm)?), |people| cross::layout(people, settings)),
+            other => with(read(other)?, |people| held_out(people, modality, settings)),
+        },
+        Protocol::Cmu => {
+            let vectors = cmu::Vectors::read(&args.data)?;
+            compared = vectors.check();
+            with(read(Dataset::Cmu)?, |people| cmu::layout(people, vectors.keys()))
         }
+        Protocol::Sapimouse => {
+            let mut crowd = read(Dataset::Sapimouse)?;
+            crowd.people = sapimouse::judged(crowd.people);
+            with(crowd, |people| sapimouse::layout(people, settings))
+        }
+        Protocol::Balabit => {
+            let mut crowd = Crowd::default();
+            let layout = balabit::layout(&args.data, settings, &Clocks::of(args), &mut crowd.refused)?;
+            crowd.read = layout.people();
+            (crowd, layout)
+        }
+        // Protocols that play sessions lay out no comparisons; windows are laid out as for any people.
+        _ => {
+            let dataset = args
+                .dataset
+                .with_context(|| format!("the protocol {} needs --dataset", args.protocol.name()))?;
+            with(read(dataset)?, |people| held_out(people, modality, settings))
+        }
+    };
+    Ok(LaidOut {
+        crowd,
+        layout,
+        compared,
     })
+}
+
+fn with(crowd: Crowd, lay_out: impl FnOnce(&[Person]) -> Layout) -> (Crowd, Layout) {
+    let layout = lay_out(&crowd.people);
+    (crowd, layout)
+}
+
+fn texts(mut crowd: Crowd) -> Crowd {
+    crowd.people = free_text(crowd.people);
+    crowd
 }
 
 /// Settings that a protocol leaves open.
@@ -120,7 +199,7 @@ impl Settings {
         }
     }
 
-    fn cutting(self, modality: Modality) -> Cutting {
+    pub(super) fn cutting(self, modality: Modality) -> Cutting {
         let mut cutting = Cutting::of_stream(modality);
         cutting.config.steps = self.steps;
         cutting.config.min_steps = cutting.config.min_steps.min(self.steps);

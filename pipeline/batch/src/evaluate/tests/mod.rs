@@ -1,26 +1,47 @@
 //! Protocols on synthetic people, and the command on folders that a test wrote.
 
+mod bad_input;
+mod leaks;
+mod protocols;
+
 use super::*;
 use crate::corpus;
 use crate::fixtures;
 use crate::import::{Detail, ImportArgs, ImportPurpose, import};
 use crate::windows::Cutting;
+use clap::Parser;
 use ductus_dynamics::event::{KeyDetail, Modality};
 use ductus_dynamics::feature::FeatureWindow;
 use ductus_dynamics::line::{Ingested, Line, LineConfig, Record};
 use std::sync::Arc;
 
-fn args(protocol: Protocol, data: &Path, model: &Path, report: &Path) -> EvaluateArgs {
-    EvaluateArgs {
-        protocol,
-        data: data.to_owned(),
-        dataset: None,
-        model: model.to_owned(),
-        report: report.to_owned(),
-        references: None,
-        threads: NonZeroUsize::new(2).unwrap(),
-        onnxruntime: None,
+/// Options of `evaluate` as on the command line.
+fn options(protocol: &str, data: &Path, model: &Path, report: &Path, more: &[&str]) -> EvaluateArgs {
+    #[derive(Parser)]
+    struct Words {
+        #[command(flatten)]
+        evaluate: EvaluateArgs,
     }
+    let path = |path: &Path| path.display().to_string();
+    let (data, model, report) = (path(data), path(model), path(report));
+    let words = [
+        "evaluate",
+        "--protocol",
+        protocol,
+        "--data",
+        &data,
+        "--model",
+        &model,
+        "--report",
+        &report,
+    ];
+    Words::try_parse_from(words.iter().chain(&["--resamples", "50"]).chain(more))
+        .unwrap()
+        .evaluate
+}
+
+fn args(protocol: Protocol, data: &Path, model: &Path, report: &Path) -> EvaluateArgs {
+    options(protocol.name(), data, model, report, &[])
 }
 
 #[test]
@@ -30,7 +51,8 @@ fn typenet_counts_what_it_compares() {
     let model = fixtures::model(folder.path(), &folder.path().join("v1"), "3", &[]);
     let report = folder.path().join("report.json");
     let found = compare(&args(Protocol::Typenet, folder.path(), &model, &report)).unwrap();
-    assert_eq!((found.subjects, found.genuine, found.impostor), (9, 45, 72));
+    let measured = found.figures.measured;
+    assert_eq!((found.subjects, measured.genuine, measured.impostor), (9, 45, 72));
     let written: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&report).unwrap()).unwrap();
     let keys = [
         "protocol",
@@ -54,7 +76,7 @@ fn typenet_counts_what_it_compares() {
 fn the_yardstick_tells_people_apart_without_a_model() {
     let settings = Settings::of(Modality::Keystroke);
     let layout = held_out(&fixtures::typists(20), Modality::Keystroke, settings);
-    let rate = scaled_manhattan(&layout, &layout.trials).measure().eer_global.unwrap();
+    let rate = comparators::scaled_manhattan(&layout).measure().eer_global.unwrap();
     assert!(rate < 0.35, "{rate}");
 }
 
