@@ -5,6 +5,7 @@ use crate::import::{ImportArgs, import};
 use crate::promote::{PromoteArgs, promote};
 use crate::query::{QueryArgs, query};
 use crate::serve::{ServeArgs, serve};
+use crate::thresholds::{ThresholdsArgs, thresholds};
 use crate::train::{TrainArgs, train};
 use crate::{interrupt, output};
 use anyhow::Result;
@@ -28,6 +29,8 @@ enum Command {
     Train(Box<TrainArgs>),
     /// Measure a model by a protocol.
     Evaluate(EvaluateArgs),
+    /// Compute step-up thresholds from the history tables and a budget.
+    Thresholds(ThresholdsArgs),
     /// Make a model live, or return to the one before.
     Promote(PromoteArgs),
     /// Ask the history tables in SQL.
@@ -64,6 +67,7 @@ fn dispatch(command: &Command) -> Result<()> {
         Command::Import(args) => output::result(&import(args)?),
         Command::Train(args) => output::result(&train(args)?),
         Command::Evaluate(args) => output::result(&evaluate(args)?),
+        Command::Thresholds(args) => output::result(&thresholds(args)?),
         Command::Promote(args) => output::result(&promote(args)?),
         Command::Query(args) => output::text(&query(args)?),
         Command::Serve(args) => output::result(&serve(args)?),

@@ -15,6 +15,7 @@ pub mod progress;
 pub mod promote;
 pub mod query;
 pub mod serve;
+pub mod thresholds;
 pub mod train;
 pub mod windows;
 

@@ -1,9 +1,11 @@
 //! From evidence to risk, confidence and action.
 //!
-//! Invariants: insufficient data never moves the risk; an action beyond `allow` needs more than one full window of evidence.
+//! Invariants: insufficient data never moves the risk; an action beyond `allow` needs more than one full window of evidence;
+//! a threshold of a subject's or tenant's own moves the step-up and never puts the end of a session before it.
 
 use crate::evidence::Evidence;
 use crate::wire::Action;
+use std::collections::BTreeMap;
 
 /// Where the lines are.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,11 +23,36 @@ pub struct DecisionPolicy {
 impl Default for DecisionPolicy {
     fn default() -> Self {
         Self {
-            prior: 2.0,
+            prior: 3.75,
             step_up_risk: 70.0,
             terminate_risk: 95.0,
             windows_min: 1.5,
         }
+    }
+}
+
+/// Step-up risks of tenants and subjects that were computed from their history, before those of the policy.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Thresholds {
+    /// By tenant.
+    pub tenants: BTreeMap<String, TenantThresholds>,
+}
+
+/// Step-up risks of one tenant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TenantThresholds {
+    /// For everybody who has none of their own.
+    pub step_up_risk: f32,
+    /// By subject.
+    pub subjects: BTreeMap<String, f32>,
+}
+
+impl Thresholds {
+    /// The step-up risk of a subject, or of their tenant.
+    pub fn step_up_risk(&self, tenant: &str, subject: Option<&str>) -> Option<f32> {
+        let tenant = self.tenants.get(tenant)?;
+        let own = subject.and_then(|subject| tenant.subjects.get(subject));
+        Some(own.copied().unwrap_or(tenant.step_up_risk))
     }
 }
 
@@ -41,6 +68,16 @@ pub struct Verdict {
 }
 
 impl DecisionPolicy {
+    /// The policy with another step-up risk, if there is one; the session is never ended before a step-up.
+    pub fn with_step_up_risk(self, risk: Option<f32>) -> Self {
+        let step_up_risk = risk.unwrap_or(self.step_up_risk);
+        Self {
+            step_up_risk,
+            terminate_risk: self.terminate_risk.max(step_up_risk),
+            ..self
+        }
+    }
+
     /// Risk at this evidence, 0-100: the probability of an impostor after prior and evidence.
     pub fn risk(&self, evidence: &Evidence) -> f32 {
         100.0 / (1.0 + (self.prior + evidence.llr).exp())
@@ -69,19 +106,20 @@ impl DecisionPolicy {
 mod tests {
     use super::*;
     use crate::evidence::EvidencePolicy;
+    use crate::evidence::tests::apart;
     use expect_test::{Expect, expect};
 
     fn check(llrs: &[f32], expect: Expect) {
-        let mut evidence = Evidence::default();
+        let evidence = apart(llrs, &EvidencePolicy::default());
         let lines: Vec<String> = llrs
             .iter()
-            .map(|llr| {
-                evidence.add(*llr, 1.0, &EvidencePolicy::default());
+            .zip(&evidence)
+            .map(|(llr, evidence)| {
                 let Verdict {
                     risk,
                     confidence,
                     action,
-                } = DecisionPolicy::default().decide(&evidence, 1.0);
+                } = DecisionPolicy::default().decide(evidence, 1.0);
                 format!("{llr:+} → risk {risk:.0}, confidence {confidence:.2}, {action:?}")
             })
             .collect();
@@ -89,21 +127,41 @@ mod tests {
     }
 
     #[test]
+    fn a_subjects_own_threshold_comes_first() {
+        let tenant = TenantThresholds {
+            step_up_risk: 60.0,
+            subjects: BTreeMap::from([("s-1".to_owned(), 97.0)]),
+        };
+        let thresholds = Thresholds {
+            tenants: BTreeMap::from([("acme".to_owned(), tenant)]),
+        };
+        let policy = |tenant: &str, subject: Option<&str>| {
+            let policy = DecisionPolicy::default();
+            let policy = policy.with_step_up_risk(thresholds.step_up_risk(tenant, subject));
+            (policy.step_up_risk, policy.terminate_risk)
+        };
+        assert_eq!(policy("acme", Some("s-1")), (97.0, 97.0));
+        assert_eq!(policy("acme", Some("s-2")), (60.0, 95.0));
+        assert_eq!(policy("acme", None), (60.0, 95.0));
+        assert_eq!(policy("else", Some("s-1")), (70.0, 95.0));
+    }
+
+    #[test]
     fn one_window_never_locks_out() {
-        check(&[-100.0], expect!["-100 → risk 62, confidence 0.39, Allow"]);
+        check(&[-100.0], expect!["-100 → risk 2, confidence 0.39, Allow"]);
     }
 
     #[test]
     fn a_takeover_is_stepped_up_and_then_ended() {
         check(
-            &[4.0, 4.0, -4.0, -4.0, -4.0, -4.0],
+            &[4.0, 4.0, -5.0, -5.0, -5.0, -5.0],
             expect![[r#"
                 +4 → risk 1, confidence 0.39, Allow
                 +4 → risk 1, confidence 0.63, Allow
-                -4 → risk 10, confidence 0.78, Allow
-                -4 → risk 58, confidence 0.86, Allow
-                -4 → risk 93, confidence 0.92, StepUp
-                -4 → risk 98, confidence 0.95, Terminate"#]],
+                -4 → risk 1, confidence 0.78, Allow
+                -4 → risk 49, confidence 0.86, Allow
+                -4 → risk 80, confidence 0.92, StepUp
+                -4 → risk 86, confidence 0.95, StepUp"#]],
         );
     }
 }

@@ -18,7 +18,7 @@ pub use conclude::{Embedded, Outcome};
 pub use session::SessionId;
 
 use crate::compare::{ReferenceKey, ReferencePolicy, ReferenceSet};
-use crate::decide::DecisionPolicy;
+use crate::decide::{DecisionPolicy, Thresholds};
 use crate::event::{InputEvent, Modality};
 use crate::evidence::EvidencePolicy;
 use crate::feature::FeatureWindow;
@@ -54,6 +54,8 @@ pub struct LineConfig {
     pub evidence: EvidencePolicy,
     /// Where the lines are.
     pub decision: DecisionPolicy,
+    /// Where they are for some tenants and subjects.
+    pub thresholds: Thresholds,
     /// Bounds on references.
     pub references: ReferencePolicy,
 }
@@ -70,6 +72,7 @@ impl Default for LineConfig {
             sessions_max: 100_000,
             evidence: EvidencePolicy::default(),
             decision: DecisionPolicy::default(),
+            thresholds: Thresholds::default(),
             references: ReferencePolicy::default(),
         }
     }

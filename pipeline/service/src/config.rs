@@ -14,7 +14,7 @@ pub use sections::{
 };
 
 use ductus_dynamics::compare::ReferencePolicy;
-use ductus_dynamics::decide::DecisionPolicy;
+use ductus_dynamics::decide::{DecisionPolicy, Thresholds};
 use ductus_dynamics::evidence::EvidencePolicy;
 use ductus_dynamics::line::LineConfig;
 use ductus_dynamics::parse::ParseLimits;
@@ -56,6 +56,9 @@ pub struct Config {
     pub replay: Replay,
     pub demo: Demo,
     pub telemetry: Telemetry,
+    /// What `decision.thresholds_file` holds.
+    #[serde(skip)]
+    pub thresholds: Thresholds,
     #[serde(skip)]
     pub surroundings: Surroundings,
     #[serde(skip)]
@@ -176,6 +179,12 @@ impl Config {
         };
         config.kafka = Kafka::of(&layers.settings);
         config.surroundings = surroundings;
+        if let Some(path) = &config.decision.thresholds_file {
+            match ductus_stream::thresholds::load(path) {
+                Ok(thresholds) => config.thresholds = thresholds,
+                Err(error) => layers.refuse_in_force("decision.thresholds_file", error.to_string()),
+            }
+        }
         check::check(&config, &mut layers);
         if !layers.mistakes.is_empty() {
             return Err(Mistakes(layers.mistakes));
@@ -205,6 +214,7 @@ impl Config {
                 window_max: self.evidence.window_max,
                 trust_max: self.evidence.trust_max,
                 distrust_max: self.evidence.distrust_max,
+                silence_us: i64::from(self.evidence.silence_ms) * 1_000,
             },
             decision: DecisionPolicy {
                 prior: self.decision.prior,
@@ -212,6 +222,7 @@ impl Config {
                 terminate_risk: self.decision.terminate_risk,
                 windows_min: self.decision.windows_min,
             },
+            thresholds: self.thresholds.clone(),
             references: ReferencePolicy {
                 anchors: self.references.anchors,
                 recent_max: self.references.recent_max,

@@ -23,6 +23,7 @@ mod producer;
 mod shard;
 mod source;
 mod supervisor;
+pub mod thresholds;
 mod topics;
 
 pub use compacted::{Follower, Kept};

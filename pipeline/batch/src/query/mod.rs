@@ -68,16 +68,20 @@ FROM (
 
 /// Runs a query and gives its rows as text.
 pub fn query(args: &QueryArgs) -> Result<String> {
+    output::format(&rows(&args.history, &args.sql)?, args.format)
+}
+
+/// The rows of a query.
+pub(crate) fn rows(history: &str, sql: &str) -> Result<Vec<RecordBatch>> {
     // The tables drive their store with a runtime of their own, so they are opened outside of ours.
-    let uris = Tables::open(&args.history)?.table_uris();
+    let uris = Tables::open(history)?.table_uris();
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime of the query")?;
-    let batches = runtime.block_on(async {
+    runtime.block_on(async {
         tokio::select! {
-            rows = run(&args.sql, &uris) => rows,
+            rows = run(sql, &uris) => rows,
             () = interrupted() => Err(interrupt::Interrupted.into()),
         }
-    })?;
-    output::format(&batches, args.format)
+    })
 }
 
 async fn run(sql: &str, uris: &[(&'static str, String)]) -> Result<Vec<RecordBatch>> {

@@ -7,6 +7,7 @@ use super::session::Standing;
 use super::{Line, Ready, SessionId, audit};
 use crate::backend::BackEnd;
 use crate::compare::{Comparison, ReferenceKey, ReferenceSet, device_class};
+use crate::evidence::Observation;
 use crate::id::decision_id;
 use crate::wire::{
     self, Action, AuditAction, AuditRecord, Decision, ModelRef, Purpose, Reason, Reference, ReferenceRef, Sample,
@@ -80,27 +81,25 @@ impl Line {
             evidence: evidence.llr,
         };
         let quality = quality(&ready, set, &config);
+        let own = config.thresholds.step_up_risk(&ready.id.tenant, ready.id.subject.as_deref());
+        let policy = config.decision.with_step_up_risk(own);
         let verdict = match &used {
             Use::Insufficient(state, text) => {
                 reasons.push(explanation(state, text));
-                let mut verdict = config.decision.decide(&evidence, quality);
+                let mut verdict = policy.decide(&evidence, quality);
                 verdict.action = Action::InsufficientData;
                 verdict
             }
             Use::Compared(comparison) => {
                 let steps = config.window(ready.window.modality).steps;
-                evidence.add(
-                    comparison.llr,
-                    ready.window.fresh as f32 / steps as f32,
-                    &config.evidence,
-                );
+                evidence.add(&observation(&ready, comparison.llr, steps), &config.evidence);
                 score = Score {
                     comparison: Some(comparison.cosine),
                     llr: Some(comparison.llr),
                     evidence: evidence.llr,
                 };
                 reasons = set.map_or_else(Vec::new, |set| set.usual().explain(&ready.measures, REASONS_MAX));
-                config.decision.decide(&evidence, quality)
+                policy.decide(&evidence, quality)
             }
         };
         let model = embedded.map(|embedded| embedded.model.clone());
@@ -288,6 +287,20 @@ fn usable(
             Use::Insufficient("enrolling", format!("enrolling: {have} windows stored so far"))
         }
         _ => Use::Insufficient("few_references", format!("{have} of {need} reference windows learned")),
+    }
+}
+
+/// What a compared window says; `full` is the steps of a full one.
+fn observation(ready: &Ready, llr: f32, full: usize) -> Observation {
+    Observation {
+        modality: ready.window.modality,
+        device: ready.device,
+        llr,
+        steps: ready.window.steps.len(),
+        fresh: ready.window.fresh,
+        full,
+        start_us: ready.window.start_us,
+        end_us: ready.window.end_us,
     }
 }
 

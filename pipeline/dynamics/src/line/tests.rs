@@ -168,35 +168,35 @@ fn learns_then_compares() {
     check(
         &[batch("x", 0, &typed(1, 330, 0))],
         expect![[r#"
-        keystroke 0 risk 12 InsufficientData: 0 of 5 reference windows learned
-        keystroke 1 risk 12 InsufficientData: 1 of 5 reference windows learned
-        keystroke 2 risk 12 InsufficientData: 1 of 5 reference windows learned
-        keystroke 3 risk 12 InsufficientData: 1 of 5 reference windows learned
-        keystroke 4 risk 12 InsufficientData: 1 of 5 reference windows learned
-        keystroke 5 risk 12 InsufficientData: 1 of 5 reference windows learned
-        keystroke 6 risk 12 InsufficientData: 1 of 5 reference windows learned
-        keystroke 7 risk 12 InsufficientData: 2 of 5 reference windows learned
-        keystroke 8 risk 12 InsufficientData: 2 of 5 reference windows learned
-        keystroke 9 risk 12 InsufficientData: 2 of 5 reference windows learned
-        keystroke 10 risk 12 InsufficientData: 2 of 5 reference windows learned
-        keystroke 11 risk 12 InsufficientData: 2 of 5 reference windows learned
-        keystroke 12 risk 12 InsufficientData: 3 of 5 reference windows learned
-        keystroke 13 risk 12 InsufficientData: 3 of 5 reference windows learned
-        keystroke 14 risk 12 InsufficientData: 3 of 5 reference windows learned
-        keystroke 15 risk 12 InsufficientData: 3 of 5 reference windows learned
-        keystroke 16 risk 12 InsufficientData: 3 of 5 reference windows learned
-        keystroke 17 risk 12 InsufficientData: 3 of 5 reference windows learned
-        keystroke 18 risk 12 InsufficientData: 4 of 5 reference windows learned
-        keystroke 19 risk 12 InsufficientData: 4 of 5 reference windows learned
-        keystroke 20 risk 12 InsufficientData: 4 of 5 reference windows learned
-        keystroke 21 risk 12 InsufficientData: 4 of 5 reference windows learned
-        keystroke 22 risk 12 InsufficientData: 4 of 5 reference windows learned
-        keystroke 23 risk 13 Allow: 
-        keystroke 24 risk 12 Allow: 
-        keystroke 25 risk 9 Allow: 
-        keystroke 26 risk 14 Allow: 
-        keystroke 27 risk 11 Allow: 
-        keystroke 28 risk 8 Allow: 
+        keystroke 0 risk 2 InsufficientData: 0 of 5 reference windows learned
+        keystroke 1 risk 2 InsufficientData: 1 of 5 reference windows learned
+        keystroke 2 risk 2 InsufficientData: 1 of 5 reference windows learned
+        keystroke 3 risk 2 InsufficientData: 1 of 5 reference windows learned
+        keystroke 4 risk 2 InsufficientData: 1 of 5 reference windows learned
+        keystroke 5 risk 2 InsufficientData: 1 of 5 reference windows learned
+        keystroke 6 risk 2 InsufficientData: 1 of 5 reference windows learned
+        keystroke 7 risk 2 InsufficientData: 2 of 5 reference windows learned
+        keystroke 8 risk 2 InsufficientData: 2 of 5 reference windows learned
+        keystroke 9 risk 2 InsufficientData: 2 of 5 reference windows learned
+        keystroke 10 risk 2 InsufficientData: 2 of 5 reference windows learned
+        keystroke 11 risk 2 InsufficientData: 2 of 5 reference windows learned
+        keystroke 12 risk 2 InsufficientData: 3 of 5 reference windows learned
+        keystroke 13 risk 2 InsufficientData: 3 of 5 reference windows learned
+        keystroke 14 risk 2 InsufficientData: 3 of 5 reference windows learned
+        keystroke 15 risk 2 InsufficientData: 3 of 5 reference windows learned
+        keystroke 16 risk 2 InsufficientData: 3 of 5 reference windows learned
+        keystroke 17 risk 2 InsufficientData: 3 of 5 reference windows learned
+        keystroke 18 risk 2 InsufficientData: 4 of 5 reference windows learned
+        keystroke 19 risk 2 InsufficientData: 4 of 5 reference windows learned
+        keystroke 20 risk 2 InsufficientData: 4 of 5 reference windows learned
+        keystroke 21 risk 2 InsufficientData: 4 of 5 reference windows learned
+        keystroke 22 risk 2 InsufficientData: 4 of 5 reference windows learned
+        keystroke 23 risk 2 Allow: 
+        keystroke 24 risk 2 Allow: 
+        keystroke 25 risk 1 Allow: 
+        keystroke 26 risk 1 Allow: 
+        keystroke 27 risk 1 Allow: 
+        keystroke 28 risk 1 Allow: 
         1 batches, 660 events: 660 windowed, 0 late, 0 duplicate, 0 rejected; 0 gaps"#]],
     );
 }
@@ -206,7 +206,7 @@ fn short_sessions_say_so() {
     check(
         &[batch("x", 0, &typed(1, 12, 0))],
         expect![[r#"
-        keystroke 0 risk 12 InsufficientData: 12 steps, at least 20 are needed
+        keystroke 0 risk 2 InsufficientData: 12 steps, at least 20 are needed
         1 batches, 24 events: 24 windowed, 0 late, 0 duplicate, 0 rejected; 0 gaps"#]],
     );
 }
@@ -218,8 +218,8 @@ fn repeated_and_missing_batches() {
     check(
         &[batch("x", 0, a), batch("x", 0, a), batch("x", 3, b)],
         expect![[r#"
-        keystroke 0 risk 12 InsufficientData: 0 of 5 reference windows learned
-        keystroke 1 risk 12 InsufficientData: 1 of 5 reference windows learned
+        keystroke 0 risk 2 InsufficientData: 0 of 5 reference windows learned
+        keystroke 1 risk 2 InsufficientData: 1 of 5 reference windows learned
         3 batches, 160 events: 120 windowed, 0 late, 40 duplicate, 0 rejected; 2 gaps"#]],
     );
 }
@@ -231,7 +231,7 @@ fn a_skipped_batch_that_comes_after_all_is_late() {
     check(
         &[batch("x", 0, a), batch("x", 2, b), batch("x", 1, a), batch("x", 1, a)],
         expect![[r#"
-            keystroke 0 risk 12 InsufficientData: 0 of 5 reference windows learned
+            keystroke 0 risk 2 InsufficientData: 0 of 5 reference windows learned
             4 batches, 100 events: 60 windowed, 20 late, 20 duplicate, 0 rejected; 1 gaps"#]],
     );
 }

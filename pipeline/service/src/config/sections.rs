@@ -114,6 +114,7 @@ pub struct Evidence {
     pub window_max: f32,
     pub trust_max: f32,
     pub distrust_max: f32,
+    pub silence_ms: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -123,6 +124,8 @@ pub struct Decision {
     pub step_up_risk: f32,
     pub terminate_risk: f32,
     pub windows_min: f32,
+    #[serde(deserialize_with = "optional_path")]
+    pub thresholds_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
