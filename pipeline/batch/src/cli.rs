@@ -1,5 +1,6 @@
 //! The command line: what there is, and what the process ends with.
 
+use crate::backend::{BackEndArgs, backend};
 use crate::evaluate::{EvaluateArgs, evaluate};
 use crate::import::{ImportArgs, import};
 use crate::promote::{PromoteArgs, promote};
@@ -27,6 +28,8 @@ enum Command {
     Import(ImportArgs),
     /// Learn a model from the history tables, or from folders of public data sets.
     Train(Box<TrainArgs>),
+    /// Learn from this deployment's people how a model's embeddings are best compared: a new version of the model.
+    Backend(BackEndArgs),
     /// Measure a model by a protocol.
     Evaluate(EvaluateArgs),
     /// Compute step-up thresholds from the history tables and a budget.
@@ -66,6 +69,7 @@ fn dispatch(command: &Command) -> Result<()> {
     match command {
         Command::Import(args) => output::result(&import(args)?),
         Command::Train(args) => output::result(&train(args)?),
+        Command::Backend(args) => output::result(&backend(args)?),
         Command::Evaluate(args) => output::result(&evaluate(args)?),
         Command::Thresholds(args) => output::result(&thresholds(args)?),
         Command::Promote(args) => output::result(&promote(args)?),

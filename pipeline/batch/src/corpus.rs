@@ -24,6 +24,13 @@ pub struct Person {
     pub sessions: Vec<Session>,
 }
 
+impl Person {
+    /// `tenant/subject`, as lists of people name them.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.tenant, self.subject)
+    }
+}
+
 /// The events of one session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Session {

@@ -2,6 +2,7 @@
 
 use crate::interrupt;
 use anyhow::{Context, Result};
+use ductus_dynamics::backend::Space;
 use ductus_dynamics::feature::FeatureWindow;
 use ductus_learn::Network;
 use ductus_scorer::{BATCH_WINDOWS_MAX, Model};
@@ -19,6 +20,15 @@ impl Embeddings {
     /// The embedding of window `index`. Panics when there is no such window.
     pub fn of(&self, index: usize) -> &[f32] {
         &self.values[index * self.dims..(index + 1) * self.dims]
+    }
+
+    /// The same in the space in which a back-end compares: plain cosines there are its cosines.
+    pub fn in_space(&self, space: &Space) -> Self {
+        let rows = self.values.chunks_exact(self.dims.max(1));
+        Self {
+            dims: self.dims,
+            values: rows.flat_map(|row| space.apply(row)).collect(),
+        }
     }
 
     /// The largest difference of any value to the same one of `other`.

@@ -1,8 +1,9 @@
-//! `ductus-batch`: import, train, evaluate, promote, query, and a schedule for retraining.
+//! `ductus-batch`: import, train, backend, evaluate, promote, query, and a schedule for retraining.
 //!
 //! Invariants: the trainer, the evaluator and the stream call the same window and feature code of `dynamics`; results are the
 //! last line on standard output, everything else goes to standard error; every command ends cleanly when interrupted.
 
+pub mod backend;
 pub mod cli;
 pub mod config;
 pub mod corpus;

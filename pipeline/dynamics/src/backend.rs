@@ -14,7 +14,7 @@ mod tests;
 
 pub use calibrate::{CalibrateError, calibrate, crossed_cost};
 pub use judge::{Trial, judge};
-pub use learn::{LearnConfig, LearnError, Learned, Moments, Occasions, learn};
+pub use learn::{LearnConfig, LearnError, Learned, Moments, Occasions, learn, whiten};
 
 use crate::compare::dot;
 use serde::{Deserialize, Serialize};

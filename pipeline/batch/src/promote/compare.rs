@@ -1,7 +1,7 @@
 //! Whether a candidate is at least as good as the live model, on the same people.
 //!
 //! Manifest figures are compared only where protocol and number of people are equal. Otherwise both models are judged now, on
-//! the people of the history whom the candidate did not learn from.
+//! the people of the history whom the candidate did not learn from, each with its own back-end.
 
 use super::{PromoteArgs, Refused};
 use crate::corpus::{self, Person};
@@ -78,7 +78,7 @@ fn judge(candidate: &Arc<Model>, live: &Arc<Model>, history: &str, args: &Promot
     }
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let rate = |model: &Arc<Model>| -> Result<Option<f64>> {
-        let embeddings = embed::with_model(model, &layout.windows, threads)?;
+        let embeddings = embed::with_model(model, &layout.windows, threads)?.in_space(&model.back_end().space);
         Ok(layout.score(&layout.trials, &embeddings).measure().eer_global)
     };
     Ok(rate(candidate)?.zip(rate(live)?))

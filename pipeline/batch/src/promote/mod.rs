@@ -101,7 +101,7 @@ pub fn promote(args: &PromoteArgs) -> Result<Promoted> {
     let live = Live::find(&registry, cluster.as_ref(), modality)?;
     if live
         .as_ref()
-        .is_some_and(|live| live.this.model.sha256 == candidate.sha256())
+        .is_some_and(|live| live.this.model == candidate.manifest().model_ref())
     {
         return Ok(Promoted::unchanged(&candidate));
     }
@@ -150,7 +150,7 @@ fn roll_back(args: &PromoteArgs, registry: &Registry, cluster: Option<Cluster>) 
         );
     };
     let model = load(&registry.folder(&target.path))?;
-    if model.sha256() != target.model.sha256 {
+    if model.manifest().model_ref() != target.model {
         bail!(
             "{} in the registry is no longer the model that was live; restore it or promote another one",
             target.path

@@ -38,6 +38,12 @@ impl Registry {
                     &there.sha256[..16]
                 );
             }
+            if there.backend != manifest.backend || there.calibration != manifest.calibration {
+                bail!(
+                    "{} in the registry compares with another back-end: make it again under another name",
+                    place.display()
+                );
+            }
             return Ok(path);
         }
         let unfinished = place.with_file_name(format!(".{}.unfinished", manifest.version));

@@ -128,6 +128,13 @@ fn accuracy(text: &mut String, draft: &Draft<'_>) -> Result<()> {
         bits(cllr),
         bits(min_cllr)
     )?;
+    if let Some(back_end) = &draft.manifest.backend {
+        writeln!(
+            text,
+            "\nCompared after between-sample whitening, learned from {} of the people above on {} occasions.",
+            back_end.people, back_end.occasions
+        )?;
+    }
     let calibration = draft.manifest.calibration;
     writeln!(
         text,

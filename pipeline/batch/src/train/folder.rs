@@ -7,7 +7,7 @@ use crate::embed;
 use crate::evaluate::{Scores, draw_det, draw_scores};
 use anyhow::{Context, Result, bail};
 use ductus_dynamics::feature::FeatureWindow;
-use ductus_scorer::{Contract, MODEL_FILE, Manifest, Model};
+use ductus_scorer::{BACK_END_FILE, Contract, MODEL_FILE, Manifest, Model};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub(super) struct Draft<'a> {
     pub(super) recipe: &'a Recipe,
     pub(super) fitted: &'a Fitted,
     pub(super) network_bytes: &'a [u8],
+    /// The back-end's file, unless plain cosines are compared.
+    pub(super) back_end: Option<Vec<u8>>,
     pub(super) manifest: &'a Manifest,
     pub(super) scores: &'a Scores,
     /// How the people were split, in a sentence for the card.
@@ -38,7 +40,7 @@ pub(super) struct Draft<'a> {
 pub(super) fn write(out: &Path, draft: &Draft<'_>, force: bool, threads: NonZeroUsize) -> Result<()> {
     let unfinished = beside(out, "unfinished");
     remove(&unfinished)?;
-    let files = [
+    let mut files = vec![
         (MODEL_FILE, draft.network_bytes.to_vec()),
         (HELD_OUT_FILE, draft.kept_aside.clone().into_bytes()),
         ("card.md", card(draft)?.into_bytes()),
@@ -48,6 +50,7 @@ pub(super) fn write(out: &Path, draft: &Draft<'_>, force: bool, threads: NonZero
             draw_scores(&draft.manifest.name(), draft.scores)?.into_bytes(),
         ),
     ];
+    files.extend(draft.back_end.clone().map(|bytes| (BACK_END_FILE, bytes)));
     std::fs::create_dir_all(&unfinished).with_context(|| format!("cannot create {}", unfinished.display()))?;
     for (name, bytes) in files {
         let path = unfinished.join(name);

@@ -13,6 +13,7 @@ mod card;
 mod fit;
 mod folder;
 mod recipe;
+mod space;
 mod split;
 
 #[cfg(test)]
@@ -21,8 +22,9 @@ mod tests;
 pub use augment::Augmentation;
 pub use calibrate::{calibrate, cost};
 pub use folder::HELD_OUT_FILE;
-pub use recipe::{LossName, Recipe, TrainArgs};
+pub use recipe::{BackEndName, LossName, Recipe, TrainArgs};
 pub use split::HoldOut;
+pub(crate) use split::set_aside;
 
 use crate::corpus::{self, Person};
 use crate::evaluate::{self, Layout, Protocol, Scores, Settings};
@@ -31,9 +33,10 @@ use crate::{config, embed};
 use anyhow::{Context, Result, bail};
 use ductus_dynamics::feature;
 use ductus_learn::Network;
-use ductus_scorer::{Accuracy, DataSource, MANIFEST_FORMAT, Manifest, Training, sha256_hex};
+use ductus_scorer::{Accuracy, BackEndSource, DataSource, MANIFEST_FORMAT, Manifest, Training, sha256_hex};
 use fit::{Fitted, Material, Run, fit, steps_in};
 use serde::Serialize;
+use space::Learned;
 use split::Split;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -103,6 +106,7 @@ pub fn train(args: &TrainArgs) -> Result<Trained> {
         recipe: &recipe,
         fitted: &outcome.fitted,
         network_bytes: &network_bytes,
+        back_end: outcome.space.file().map(|(bytes, _)| bytes),
         manifest: &manifest,
         scores: &outcome.scores,
         judged: &outcome.judged,
@@ -133,6 +137,7 @@ struct Plan<'a> {
 /// What came out.
 struct Outcome {
     fitted: Fitted,
+    space: Learned,
     scores: Scores,
     /// The layout that was scored last; its windows stand for the data.
     layout: Layout,
@@ -162,11 +167,13 @@ impl Plan<'_> {
 
     fn run_split(&self, split: Split) -> Result<Outcome> {
         let fitted = self.fit(&split.train, "train")?;
-        let (layout, scores) = self.judge(&split.judge, &fitted.network)?;
+        let space = self.space(&split.train, &fitted.network)?;
+        let (layout, scores) = self.judge(&split.judge, &fitted.network, &space)?;
         let judged_people = layout.enrolled.len();
         let judged = format!("On {judged_people} people who were kept aside; the model never saw them.");
         Ok(Outcome {
             fitted,
+            space,
             scores,
             layout,
             judged_people,
@@ -180,7 +187,8 @@ impl Plan<'_> {
         let (mut scores, mut last, mut judged_people) = (Scores::default(), Layout::default(), 0);
         for (number, Split { train, judge }) in folds.iter().enumerate() {
             let fitted = self.fit(train, &format!("fold {}", number + 1))?;
-            let (layout, fold) = self.judge(judge, &fitted.network)?;
+            let space = self.space(train, &fitted.network)?;
+            let (layout, fold) = self.judge(judge, &fitted.network, &space)?;
             tracing::info!(fold = number + 1, measured = ?fold.measure(), "fold judged");
             judged_people += layout.enrolled.len();
             scores.extend(fold);
@@ -188,6 +196,7 @@ impl Plan<'_> {
         }
         let everybody: Vec<usize> = (0..self.people.len()).collect();
         let fitted = self.fit(&everybody, "train")?;
+        let space = self.space(&everybody, &fitted.network)?;
         let judged = format!(
             "By {} folds: {judged_people} people were judged, each by a model of the same recipe that had not seen them, against \
              the others of their fold. The model here learned from everybody.",
@@ -195,6 +204,7 @@ impl Plan<'_> {
         );
         Ok(Outcome {
             fitted,
+            space,
             scores,
             layout: last,
             judged_people,
@@ -215,12 +225,17 @@ impl Plan<'_> {
         fit(material, self.recipe, &run)
     }
 
+    fn space(&self, chosen: &[usize], network: &Network) -> Result<Learned> {
+        let people = chosen.iter().map(|&index| &self.people[index]);
+        Learned::of(self.args.back_end, people, self.recipe, network, self.threads)
+    }
+
     /// Embeds with the trainer's network: the exported one is compared with it before anything is written.
-    fn judge(&self, chosen: &[usize], network: &Network) -> Result<(Layout, Scores)> {
+    fn judge(&self, chosen: &[usize], network: &Network, learned: &Learned) -> Result<(Layout, Scores)> {
         let people: Vec<Person> = chosen.iter().map(|&index| self.people[index].clone()).collect();
         let layout = self.lay_out(&people);
         layout.check().context("the people kept aside cannot be judged")?;
-        let embeddings = embed::with_network(network, &layout.windows, self.threads)?;
+        let embeddings = embed::with_network(network, &layout.windows, self.threads)?.in_space(&learned.space);
         let scores = layout.score(&layout.trials, &embeddings);
         Ok((layout, scores))
     }
@@ -251,7 +266,7 @@ impl Plan<'_> {
         let recipe = self.recipe;
         let measured = outcome.scores.measure();
         let (cllr, min_cllr) = cost(&outcome.scores);
-        let (data, non_commercial) = self.lineage(&outcome.learned);
+        let (data, non_commercial) = lineage(outcome.learned.iter().map(|&index| &self.people[index]));
         Ok(Manifest {
             format: MANIFEST_FORMAT,
             id: recipe.modality.name().to_owned(),
@@ -264,7 +279,10 @@ impl Plan<'_> {
             steps_max: recipe.cutting.config.steps,
             detail: recipe.detail,
             calibration: calibrate(&outcome.scores)?,
-            backend: None,
+            backend: outcome.space.file().map(|(_, source)| BackEndSource {
+                data: data.clone(),
+                ..source
+            }),
             training: Training {
                 command: recipe.command(self.args, version, &day),
                 seed: recipe.config.seed,
@@ -290,30 +308,27 @@ impl Plan<'_> {
 
     /// `tenant/subject`, one a line.
     fn names(&self, chosen: &[usize]) -> String {
-        let people = chosen.iter().map(|&index| &self.people[index]);
-        people
-            .map(|person| format!("{}/{}\n", person.tenant, person.subject))
-            .collect()
+        chosen.iter().map(|&index| self.people[index].name() + "\n").collect()
     }
+}
 
-    /// Whose data went in, by tenant, and whether any of it forbids commercial use.
-    fn lineage(&self, learned: &[usize]) -> (Vec<DataSource>, bool) {
-        let mut tenants: BTreeMap<&str, usize> = BTreeMap::new();
-        for &index in learned {
-            *tenants.entry(&self.people[index].tenant).or_default() += 1;
-        }
-        let mut non_commercial = false;
-        let sources = tenants.into_iter().map(|(tenant, subjects)| {
-            let (terms, commercial_use) = recipe::terms(tenant);
-            non_commercial |= commercial_use == CommercialUse::Forbidden;
-            DataSource {
-                name: tenant.to_owned(),
-                terms: terms.to_owned(),
-                subjects,
-            }
-        });
-        (sources.collect(), non_commercial)
+/// Whose data went in, by tenant, and whether any of it forbids commercial use.
+pub(crate) fn lineage<'a>(learned: impl Iterator<Item = &'a Person>) -> (Vec<DataSource>, bool) {
+    let mut tenants: BTreeMap<&str, usize> = BTreeMap::new();
+    for person in learned {
+        *tenants.entry(&person.tenant).or_default() += 1;
     }
+    let mut non_commercial = false;
+    let sources = tenants.into_iter().map(|(tenant, subjects)| {
+        let (terms, commercial_use) = recipe::terms(tenant);
+        non_commercial |= commercial_use == CommercialUse::Forbidden;
+        DataSource {
+            name: tenant.to_owned(),
+            terms: terms.to_owned(),
+            subjects,
+        }
+    });
+    (sources.collect(), non_commercial)
 }
 
 /// People with at least two training windows: a pair is the least that says anything.

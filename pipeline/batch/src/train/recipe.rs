@@ -57,9 +57,12 @@ pub struct TrainArgs {
     /// What is minimised.
     #[arg(long, value_enum, default_value = "contrastive-supervised")]
     pub loss: LossName,
-    /// People in a batch [default: 32 keystroke, 16 pointer].
+    /// People in a batch [default: 32 keystroke, 64 of 500 people and more, 16 pointer].
     #[arg(long)]
     pub people: Option<usize>,
+    /// Windows of each person in a batch [default: 8; 4 for keystrokes of 500 people and more].
+    #[arg(long)]
+    pub sequences: Option<usize>,
     /// Changes to windows on their way into a batch [default: mixed keystroke, none pointer].
     #[arg(long, value_enum)]
     pub augment: Option<Augmentation>,
@@ -78,6 +81,9 @@ pub struct TrainArgs {
     /// How the people kept aside are judged.
     #[arg(long, value_enum, default_value = "held-out")]
     pub protocol: Protocol,
+    /// How embeddings are compared.
+    #[arg(long, value_enum, default_value = "plain")]
+    pub back_end: BackEndName,
     /// The day to write into the manifest [default: today]; the same bytes need the same day.
     #[arg(long)]
     pub started: Option<String>,
@@ -90,6 +96,16 @@ pub struct TrainArgs {
     /// The ONNX Runtime library, before `ORT_DYLIB_PATH` and the cache folder.
     #[arg(long)]
     pub onnxruntime: Option<PathBuf>,
+}
+
+/// A scoring back-end on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BackEndName {
+    /// Plain cosines.
+    Plain,
+    /// Between-sample whitening, learned from the people who train the network; plain where too few of them were seen on
+    /// several occasions.
+    Learned,
 }
 
 /// A loss of `ductus_learn` on the command line.
@@ -145,6 +161,7 @@ struct Size {
     hidden: usize,
     bidirectional: bool,
     people: usize,
+    sequences: usize,
     steps: u64,
     hop: usize,
 }
@@ -161,7 +178,9 @@ impl Size {
                 layers: 2,
                 hidden,
                 bidirectional: true,
-                people: 32,
+                // The same batch of 256: more people to tell apart say more than more windows of each.
+                people: 64,
+                sequences: 4,
                 steps: 1_200,
                 hop: 25,
             },
@@ -170,6 +189,7 @@ impl Size {
                 hidden: 32,
                 bidirectional: false,
                 people: 32,
+                sequences: 8,
                 steps,
                 hop: 10,
             },
@@ -178,6 +198,7 @@ impl Size {
                 hidden,
                 bidirectional: false,
                 people: 16,
+                sequences: 8,
                 steps,
                 hop: 64,
             },
@@ -206,6 +227,7 @@ impl Recipe {
         let config = TrainConfig {
             loss: args.loss.loss(),
             people_per_batch: args.people.unwrap_or(default.people),
+            sequences_per_person: args.sequences.unwrap_or(default.sequences),
             steps: args.steps.unwrap_or(default.steps),
             average_decay: args.average,
             seed: args.seed,
@@ -238,6 +260,7 @@ impl Recipe {
         let TrainConfig {
             network,
             people_per_batch,
+            sequences_per_person,
             steps,
             seed,
             ..
@@ -261,7 +284,7 @@ impl Recipe {
             value_name(self.loss)
         ));
         words.push(format!(
-            "--people {people_per_batch} --augment {}",
+            "--people {people_per_batch} --sequences {sequences_per_person} --augment {}",
             self.augmentation.name()
         ));
         words.push(format!("--hop {}", self.cutting.config.hop));
@@ -273,6 +296,9 @@ impl Recipe {
         }
         if let Some(folds) = args.folds {
             words.push(format!("--folds {folds}"));
+        }
+        if args.back_end != BackEndName::Plain {
+            words.push(format!("--back-end {}", value_name(args.back_end)));
         }
         words.push(format!("--protocol {} --started {started}", args.protocol.name()));
         words.join(" ")

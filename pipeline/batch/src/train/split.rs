@@ -26,6 +26,17 @@ pub enum HoldOut {
     },
 }
 
+impl HoldOut {
+    /// People by their pseudonyms.
+    pub(crate) fn named<'a>(subjects: impl IntoIterator<Item = &'a str>) -> Self {
+        let subjects: Vec<String> = subjects.into_iter().map(str::to_owned).collect();
+        Self::Named {
+            text: subjects.join(","),
+            subjects,
+        }
+    }
+}
+
 impl FromStr for HoldOut {
     type Err = String;
 
@@ -82,18 +93,7 @@ impl Split {
         hold_out: Option<&HoldOut>,
         seed: u64,
     ) -> Result<Self> {
-        let judge = match hold_out {
-            Some(HoldOut::Named { subjects, .. }) => {
-                let named = |index: &&usize| subjects.contains(&people[**index].subject);
-                may_judge.iter().filter(named).copied().collect()
-            }
-            Some(HoldOut::Count(count)) => first(shuffled(people, may_judge, seed), *count),
-            None => {
-                // A fifth, but no more than an error rate needs.
-                let count = (people.len() / 5).clamp(JUDGE_MIN, 150);
-                first(shuffled(people, may_judge, seed), count)
-            }
-        };
+        let judge = set_aside(people, may_judge, hold_out, seed);
         Self::without(people, judge)
     }
 
@@ -119,6 +119,22 @@ impl Split {
             );
         }
         Ok(Self { train, judge })
+    }
+}
+
+/// Whom to keep aside of those who can be judged.
+pub(crate) fn set_aside(people: &[Person], may_judge: &[usize], hold_out: Option<&HoldOut>, seed: u64) -> Vec<usize> {
+    match hold_out {
+        Some(HoldOut::Named { subjects, .. }) => {
+            let named = |index: &&usize| subjects.contains(&people[**index].subject);
+            may_judge.iter().filter(named).copied().collect()
+        }
+        Some(HoldOut::Count(count)) => first(shuffled(people, may_judge, seed), *count),
+        None => {
+            // A fifth, but no more than an error rate needs.
+            let count = (people.len() / 5).clamp(JUDGE_MIN, 150);
+            first(shuffled(people, may_judge, seed), count)
+        }
     }
 }
 

@@ -110,18 +110,9 @@ pub enum LearnError {
 ///
 /// [`LearnError`].
 pub fn learn(people: &[Occasions], config: &LearnConfig) -> Result<Learned, LearnError> {
-    let people: Vec<&Occasions> = people.iter().filter(|person| person.count() >= 2).collect();
-    let need = config.people_min.max(2 * config.folds.max(2));
-    if people.len() < need {
-        let have = people.len();
-        return Err(LearnError::TooFew { have, need });
-    }
-    let dims = dims_of(&people)?;
-    let moments: Vec<Moments> = people.iter().map(|person| Moments::of(person, dims)).collect();
-    let mut everybody = Moments::none(dims);
-    moments.iter().for_each(|person| everybody.add(person));
+    let people = several(people, config)?;
+    let (moments, everybody) = moments(&people)?;
     let whitening = everybody.whitening(config.shrinkage)?;
-
     let folds = config.folds.max(2);
     let mut trials = Vec::new();
     for fold in 0..folds {
@@ -143,6 +134,38 @@ pub fn learn(people: &[Occasions], config: &LearnConfig) -> Result<Learned, Lear
         occasions: people.iter().map(|person| person.count()).sum(),
         trials,
     })
+}
+
+/// Learns the whitening alone, for those who calibrate on other people: with the numbers of people and of their occasions.
+///
+/// # Errors
+///
+/// [`LearnError`].
+pub fn whiten(people: &[Occasions], config: &LearnConfig) -> Result<(Whitening, usize, usize), LearnError> {
+    let people = several(people, config)?;
+    let (_, everybody) = moments(&people)?;
+    let occasions = people.iter().map(|person| person.count()).sum();
+    Ok((everybody.whitening(config.shrinkage)?, people.len(), occasions))
+}
+
+/// The people with several occasions, if they are enough.
+fn several<'a>(people: &'a [Occasions], config: &LearnConfig) -> Result<Vec<&'a Occasions>, LearnError> {
+    let people: Vec<&Occasions> = people.iter().filter(|person| person.count() >= 2).collect();
+    let need = config.people_min.max(2 * config.folds.max(2));
+    if people.len() < need {
+        let have = people.len();
+        return Err(LearnError::TooFew { have, need });
+    }
+    Ok(people)
+}
+
+/// Of each and of all.
+fn moments(people: &[&Occasions]) -> Result<(Vec<Moments>, Moments), LearnError> {
+    let dims = dims_of(people)?;
+    let moments: Vec<Moments> = people.iter().map(|person| Moments::of(person, dims)).collect();
+    let mut everybody = Moments::none(dims);
+    moments.iter().for_each(|person| everybody.add(person));
+    Ok((moments, everybody))
 }
 
 fn dims_of(people: &[&Occasions]) -> Result<usize, LearnError> {

@@ -1,13 +1,15 @@
 //! Announced models against real ONNX Runtime: the right one goes live, the wrong ones are refused, the old one keeps running.
 
-use super::support::{Broker, Tape, Typist, metric, until};
+use super::support::{Broker, Tape, Typist, metric, text, until};
 use crate::{Score, StreamMetrics};
+use ductus_dynamics::backend::Whitening;
 use ductus_dynamics::event::{KeyDetail, Modality};
 use ductus_dynamics::feature::{features, layout_hash};
-use ductus_dynamics::wire::{Decision, ModelAnnouncement, ModelRef};
+use ductus_dynamics::wire::{Decision, ModelAnnouncement, ModelRef, Reference};
 use ductus_learn::{Network, NetworkConfig};
 use ductus_scorer::{
-    Accuracy, Calibration, MANIFEST_FORMAT, MODEL_FILE, Manifest, Runtime, Training, candidates, sha256_hex,
+    Accuracy, BACK_END_FILE, BackEndSource, Calibration, MANIFEST_FORMAT, MODEL_FILE, Manifest, Runtime, Training,
+    back_end_bytes, candidates, sha256_hex,
 };
 use prometheus::Registry;
 use rdkafka::message::Message;
@@ -177,4 +179,93 @@ fn announced_models_go_live_and_bad_ones_are_refused() {
     assert!(labels.iter().any(|label| label.value() == second.sha256));
     score.stop();
     score.join().unwrap();
+}
+
+#[test]
+fn a_new_back_end_compares_with_the_references_that_are_there() {
+    runtime();
+    let models = tempfile::tempdir().unwrap();
+    let folder = models.path();
+    let first = write_model(folder, "first", 1, |_| {});
+    std::fs::write(folder.join("keystroke/live"), "first\n").unwrap();
+    // Only the first direction counts: whoever is compared there has cosine 1 or -1.
+    let mut matrix = vec![0.0; 64];
+    matrix[0] = 1.0;
+    let bytes = back_end_bytes(&Whitening::new(vec![0.0; 8], matrix).unwrap());
+    let second = write_model(folder, "second", 1, |manifest| {
+        manifest.calibration.intercept = -9.0;
+        manifest.backend = Some(BackEndSource {
+            sha256: sha256_hex(&bytes),
+            people: 41,
+            occasions: 123,
+            data: Vec::new(),
+        });
+    });
+    std::fs::write(folder.join("keystroke/second").join(BACK_END_FILE), &bytes).unwrap();
+    assert_eq!(first.sha256, second.sha256, "it is the same network");
+
+    let mut broker = Broker::start(1, 1);
+    broker.config.models_dir = folder.to_owned();
+    let topics = broker.config.topics.clone();
+    let metrics = StreamMetrics::register(&Registry::new()).unwrap();
+    let score = Score::start(broker.config.clone(), metrics, Arc::new(AtomicBool::new(false))).unwrap();
+    let mut tape = Tape::default();
+    let mut typist = Typist::new("person", "s", 1);
+    (0..7).for_each(|_| tape.push(0, "person", typist.batch(50)));
+    (0..2).for_each(|_| tape.push(0, "person", typist.batch(50)));
+    broker.publish(&tape.inputs[..7]);
+    broker.wait_for(&topics.decisions, 30);
+    let announced = serde_json::to_vec(&announcement(&second)).unwrap();
+    broker.put(&topics.models, 0, "keystroke", Some(&announced));
+    until("the second version", || {
+        broker
+            .read(&topics.audit)
+            .iter()
+            .any(|audit| text(audit).contains("\"second\""))
+    });
+    broker.publish(&tape.inputs[7..]);
+    broker.wait_for(&topics.decisions, 39);
+    score.stop();
+    score.join().unwrap();
+
+    let decisions = broker.read(&topics.decisions);
+    let decisions: Vec<Decision> = decisions
+        .iter()
+        .map(|it| serde_json::from_str(&text(it)).unwrap())
+        .collect();
+    let compared = |version: &str| -> Vec<(f32, f32)> {
+        let of = decisions
+            .iter()
+            .filter(|it| it.model.as_ref().is_some_and(|model| model.version == version));
+        of.filter_map(|it| it.score.comparison.zip(it.score.llr)).collect()
+    };
+    let (before, after) = (compared("first"), compared("second"));
+    assert!(
+        before.len() >= 5 && before.iter().all(|(cosine, _)| cosine.abs() < 0.999_999),
+        "{before:?}"
+    );
+    assert!(after.len() >= 8, "nobody has to enrol again: {after:?}");
+    for (cosine, llr) in after {
+        assert!(
+            (cosine.abs() - 1.0).abs() < 1e-6 && (llr - (10.0 * cosine - 9.0)).abs() < 1e-4,
+            "{cosine} {llr}"
+        );
+    }
+    // What is stored is what the network gave, whichever back-end compared it.
+    let references = broker.read(&topics.references);
+    let anchors = |message: &rdkafka::message::OwnedMessage| {
+        let reference: Reference = serde_json::from_str(&text(message)).unwrap();
+        assert_eq!(reference.model.sha256, first.sha256);
+        reference.anchors
+    };
+    let (last, anchors_wanted) = (
+        anchors(references.last().unwrap()),
+        broker.config.line.references.anchors,
+    );
+    assert_eq!(last.len(), anchors_wanted);
+    let full = references
+        .iter()
+        .map(anchors)
+        .find(|anchors| anchors.len() == anchors_wanted);
+    assert_eq!(full, Some(last));
 }
