@@ -120,6 +120,7 @@ impl ReferenceSet {
             anchors: Vec::new(),
             recent: Vec::new(),
             usual: Vec::new(),
+            sketches: Vec::new(),
             updated_us: 0,
         })
     }
@@ -149,6 +150,33 @@ impl ReferenceSet {
     /// How many embeddings there are.
     pub fn count(&self) -> usize {
         self.stored.anchors.len() + self.stored.recent.len()
+    }
+
+    /// Rhythms of the latest windows, oldest first.
+    pub fn sketches(&self) -> &[wire::Sketch] {
+        &self.stored.sketches
+    }
+
+    /// Whether the window `[start_us, …]` of `session` shares steps with one whose rhythm is kept.
+    pub fn has_sketched(&self, session: &str, start_us: i64) -> bool {
+        let ours = |sketch: &&wire::Sketch| sketch.session == session;
+        self.stored
+            .sketches
+            .iter()
+            .filter(ours)
+            .any(|sketch| start_us < sketch.end_us)
+    }
+
+    /// Keeps the rhythm of a window; the oldest beyond `most` give way. It is a change of the set of its own, unless the
+    /// window has just been added.
+    pub fn remember(&mut self, sketch: wire::Sketch, most: usize) {
+        if self.stored.updated_us != sketch.end_us {
+            self.stored.version += 1;
+            self.stored.updated_us = sketch.end_us;
+        }
+        self.stored.sketches.push(sketch);
+        let beyond = self.stored.sketches.len().saturating_sub(most);
+        self.stored.sketches.drain(..beyond);
     }
 
     /// What is usual for the subject.

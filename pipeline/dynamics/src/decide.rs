@@ -158,10 +158,10 @@ mod tests {
             expect![[r#"
                 +4 → risk 1, confidence 0.39, Allow
                 +4 → risk 1, confidence 0.63, Allow
-                -4 → risk 1, confidence 0.78, Allow
-                -4 → risk 49, confidence 0.86, Allow
-                -4 → risk 80, confidence 0.92, StepUp
-                -4 → risk 86, confidence 0.95, StepUp"#]],
+                -5 → risk 1, confidence 0.78, Allow
+                -5 → risk 72, confidence 0.86, StepUp
+                -5 → risk 93, confidence 0.92, StepUp
+                -5 → risk 96, confidence 0.95, Terminate"#]],
         );
     }
 }

@@ -23,9 +23,11 @@ use crate::event::{InputEvent, Modality};
 use crate::evidence::EvidencePolicy;
 use crate::feature::FeatureWindow;
 use crate::id;
+use crate::liveness::{LivenessPolicy, Watch};
 use crate::parse::{BatchHead, ParseLimits, parse};
 use crate::reason::Measures;
 use crate::reject::{RejectReason, Rejections};
+use crate::replay::ReplayPolicy;
 use crate::window::{Window, WindowConfig};
 use crate::wire::{self, AuditAction, AuditRecord, Closed, Device, Purpose, Reference, Source};
 use session::{Session, Standing};
@@ -58,6 +60,10 @@ pub struct LineConfig {
     pub thresholds: Thresholds,
     /// Bounds on references.
     pub references: ReferencePolicy,
+    /// What counts as no person.
+    pub liveness: LivenessPolicy,
+    /// What counts as a replay.
+    pub replay: ReplayPolicy,
 }
 
 impl Default for LineConfig {
@@ -74,6 +80,8 @@ impl Default for LineConfig {
             decision: DecisionPolicy::default(),
             thresholds: Thresholds::default(),
             references: ReferencePolicy::default(),
+            liveness: LivenessPolicy::default(),
+            replay: ReplayPolicy::default(),
         }
     }
 }
@@ -118,6 +126,8 @@ pub struct Ready {
     pub offset: i64,
     /// Where its session stands with the subject.
     standing: Arc<Mutex<Standing>>,
+    /// What its session's windows looked like so far.
+    watch: Arc<Mutex<Watch>>,
 }
 
 impl Ready {
@@ -132,6 +142,7 @@ impl Ready {
             window,
             offset,
             standing: Arc::default(),
+            watch: Arc::default(),
         }
     }
 }

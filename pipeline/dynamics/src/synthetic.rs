@@ -3,6 +3,7 @@
 //! They are no stand-in for people when accuracy is judged: they show that the line works, not how well it recognises.
 //! Invariants: the same seeds give the same events on every machine; times rise within a modality; press numbers run on.
 
+pub mod attack;
 mod pointer;
 mod typist;
 

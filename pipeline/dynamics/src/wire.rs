@@ -282,11 +282,13 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reason {
-    /// Name of the measure, or of the state that explains `insufficient_data`.
+    /// Name of the measure, of the state that explains `insufficient_data`, or of a detector of what is no person:
+    /// `regular_times`, `symmetric_times`, `independent_times`, `pasted_keys`, `even_speed`, `smooth_strokes`,
+    /// `straight_strokes`, `replayed`; `coarse_clock` and `disturbed_times` are notes and move nothing.
     pub measure: String,
     /// A sentence for a person.
     pub text: String,
-    /// Difference from the usual, in `unit`.
+    /// Difference from the usual, in `unit`; of a detector, what it measured.
     pub delta: f32,
     /// Unit of `delta`.
     pub unit: String,
@@ -414,6 +416,9 @@ pub struct Reference {
     pub recent: Vec<Sample>,
     /// What is usual for the subject, by measure, for reasons in human units.
     pub usual: Vec<Usual>,
+    /// Rhythms of the latest windows, so that a replay of one is known again: pace or moves, neither keys nor places.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sketches: Vec<Sketch>,
     /// Event time of the last change, µs.
     pub updated_us: i64,
 }
@@ -430,6 +435,19 @@ pub struct Sample {
     pub sequence: u64,
     /// Event time of the window's end, µs.
     pub end_us: i64,
+}
+
+/// The rhythm of one window: pace or moves, one character a step, neither keys nor places.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sketch {
+    /// Session of the window.
+    pub session: String,
+    /// Event time of the window's end, µs.
+    pub end_us: i64,
+    /// One of 56 characters for each step but the first.
+    #[schemars(regex(pattern = r"^[#-Z]{0,1024}$"))]
+    pub codes: String,
 }
 
 /// Running mean and spread of one measure (Welford).

@@ -9,7 +9,7 @@ mod sections;
 
 pub use layers::{Mistake, Origin};
 pub use sections::{
-    Archive, DeadLetterPayload, Decision, Demo, Elasticsearch, Evidence, Gateway, Limits, LogFormat, Models,
+    Archive, DeadLetterPayload, Decision, Demo, Elasticsearch, Evidence, Gateway, Limits, Liveness, LogFormat, Models,
     OnnxRuntime, References, Replay, Score, Secret, Session, Telemetry, Topics, Window, Windows,
 };
 
@@ -48,6 +48,7 @@ pub struct Config {
     pub evidence: Evidence,
     pub decision: Decision,
     pub references: References,
+    pub liveness: Liveness,
     pub models: Models,
     pub onnxruntime: OnnxRuntime,
     pub elasticsearch: Elasticsearch,
@@ -201,6 +202,7 @@ impl Config {
             min_steps: window.min_steps,
             pause_us: i64::from(window.pause_ms) * 1_000,
         };
+        let (liveness, replay) = self.liveness.policies();
         LineConfig {
             parse: self.parse_limits(),
             keystroke: window(&self.window.keystroke),
@@ -230,6 +232,8 @@ impl Config {
                 drift_cosine_min: self.references.drift_cosine_min,
                 adapt_risk_max: self.references.adapt_risk_max,
             },
+            liveness,
+            replay,
         }
     }
 

@@ -3,12 +3,13 @@
 //! Invariants: one decision for each window; without enough data the decision says so and the evidence stays as it is; a
 //! reference set learns from a window only while nothing speaks against the person, and never twice from the same steps.
 
-use super::session::Standing;
 use super::{Line, Ready, SessionId, audit};
 use crate::backend::BackEnd;
 use crate::compare::{Comparison, ReferenceKey, ReferenceSet, device_class};
-use crate::evidence::Observation;
+use crate::evidence::{Evidence, Observation};
 use crate::id::decision_id;
+use crate::liveness::Finding;
+use crate::replay::{self, ReplayPolicy};
 use crate::wire::{
     self, Action, AuditAction, AuditRecord, Decision, ModelRef, Purpose, Reason, Reference, ReferenceRef, Sample,
     Score, Source, WindowRef,
@@ -74,34 +75,47 @@ impl Line {
         let set = reference_key.as_ref().and_then(|key| self.references.get(key));
 
         let used = usable(&ready, embedded, set, &config);
+        let findings = look(&ready, set, &config);
+        let accused = findings.iter().any(|finding| finding.detector.accuses());
         let mut reasons = Vec::new();
         let mut score = Score {
             comparison: None,
             llr: None,
-            evidence: evidence.llr,
+            evidence: suspected(&ready, evidence).llr,
         };
         let quality = quality(&ready, set, &config);
-        let own = config.thresholds.step_up_risk(&ready.id.tenant, ready.id.subject.as_deref());
+        let own = config
+            .thresholds
+            .step_up_risk(&ready.id.tenant, ready.id.subject.as_deref());
         let policy = config.decision.with_step_up_risk(own);
         let verdict = match &used {
             Use::Insufficient(state, text) => {
                 reasons.push(explanation(state, text));
-                let mut verdict = policy.decide(&evidence, quality);
+                let mut verdict = policy.decide(&suspected(&ready, evidence), quality);
                 verdict.action = Action::InsufficientData;
                 verdict
             }
             Use::Compared(comparison) => {
                 let steps = config.window(ready.window.modality).steps;
-                evidence.add(&observation(&ready, comparison.llr, steps), &config.evidence);
+                // What a machine typed speaks for nobody, however like the subject it looks.
+                let llr = if accused {
+                    comparison.llr.min(0.0)
+                } else {
+                    comparison.llr
+                };
+                evidence.add(&observation(&ready, llr, steps), &config.evidence);
+                lock(&ready.watch).suspect(accused, &config.liveness);
+                let suspected = suspected(&ready, evidence);
                 score = Score {
                     comparison: Some(comparison.cosine),
                     llr: Some(comparison.llr),
-                    evidence: evidence.llr,
+                    evidence: suspected.llr,
                 };
                 reasons = set.map_or_else(Vec::new, |set| set.usual().explain(&ready.measures, REASONS_MAX));
-                policy.decide(&evidence, quality)
+                policy.decide(&suspected, quality)
             }
         };
+        put_findings(&mut reasons, &findings, matches!(used, Use::Compared(_)));
         let model = embedded.map(|embedded| embedded.model.clone());
         let reference_before = set.map(|set| set.summary(&config.references));
         let compared = matches!(used, Use::Compared(_));
@@ -121,13 +135,20 @@ impl Line {
             };
             audits.push(self.audit_of(kind, &ready, &id, model.as_ref(), reference_before));
         }
-        let may_learn = verdict.action != Action::StepUp
+        let may_learn = !accused
+            && verdict.action != Action::StepUp
             && verdict.action != Action::Terminate
             && (!compared || verdict.risk <= config.references.adapt_risk_max);
-        let reference = match (reference_key, embedded) {
-            (Some(key), Some(embedded)) if may_learn => self.learn(&key, &ready, &embedded, &id, &mut audits),
+        let learned = match (&reference_key, embedded) {
+            (Some(key), Some(embedded)) if may_learn => self.learn(key, &ready, &embedded, &id, &mut audits),
             _ => None,
         };
+        // What was not learned may be replayed all the same.
+        let is_known = compared && !accused && verdict.action == Action::Allow;
+        let reference = learned.or_else(|| {
+            let set = self.references.get_mut(reference_key.as_ref().filter(|_| is_known)?)?;
+            remember(set, &ready, &config.replay).then(|| set.stored())
+        });
         if compared {
             standing.evidence = evidence;
             standing.action = verdict.action;
@@ -201,6 +222,7 @@ impl Line {
         if !set.add(sample, &ready.measures, &policy) {
             return None;
         }
+        remember(set, ready, &self.config.replay);
         let (stored, summary, now_mature) = (set.stored(), set.summary(&policy), set.is_mature(&policy));
         for (happened, kind) in [
             (empty, AuditAction::ReferenceCreated),
@@ -239,9 +261,51 @@ impl Line {
     }
 }
 
-/// A standing is only ever held for a copy, so that no panic can leave it half written.
-fn lock(standing: &Mutex<Standing>) -> MutexGuard<'_, Standing> {
-    standing.lock().unwrap_or_else(PoisonError::into_inner)
+/// What the detectors find in the window, together with those before it and with the subject's earlier ones.
+fn look(ready: &Ready, set: Option<&ReferenceSet>, config: &super::LineConfig) -> Vec<Finding> {
+    let mut findings = lock(&ready.watch).look(&ready.window, &config.liveness);
+    if let Some(set) = set.filter(|_| config.liveness.enabled) {
+        let sketches = set.sketches().iter();
+        findings.extend(replay::replayed(
+            &ready.window,
+            &ready.id.session,
+            sketches,
+            &config.replay,
+        ));
+    }
+    findings
+}
+
+/// Keeps the window's rhythm, if none of its steps is in one that is kept; returns whether it did.
+fn remember(set: &mut ReferenceSet, ready: &Ready, policy: &ReplayPolicy) -> bool {
+    let (session, window) = (&ready.id.session, &ready.window);
+    if policy.sketches_max == 0 || set.has_sketched(session, window.start_us) {
+        return false;
+    }
+    let sketch = replay::Sketch::of(window);
+    let useful = sketch.says_enough(policy);
+    if useful {
+        set.remember(sketch.to_wire(session, window.end_us), policy.sketches_max);
+    }
+    useful
+}
+
+/// The evidence less the suspicion that detectors have raised in this session.
+fn suspected(ready: &Ready, mut evidence: Evidence) -> Evidence {
+    evidence.llr -= lock(&ready.watch).suspicion();
+    evidence
+}
+
+/// Findings that accuse come before differences from the usual, and behind the state of a window that was not compared.
+fn put_findings(reasons: &mut Vec<Reason>, findings: &[Finding], compared: bool) {
+    let at = if compared { 0 } else { reasons.len() };
+    reasons.splice(at..at, findings.iter().map(Finding::reason));
+    reasons.truncate(REASONS_MAX);
+}
+
+/// What is locked here is only ever held for a copy or a single step, so that no panic can leave it half written.
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn reference_key(ready: &Ready, embedded: Option<&Embedded<'_>>) -> Option<ReferenceKey> {

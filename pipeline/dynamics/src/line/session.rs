@@ -5,6 +5,7 @@
 use super::{LineConfig, Ready, Record};
 use crate::event::InputEvent;
 use crate::evidence::Evidence;
+use crate::liveness::Watch;
 use crate::parse::BatchHead;
 use crate::reject::Rejections;
 use crate::window::{Fate, Window, Windower};
@@ -63,6 +64,8 @@ pub(super) struct Session {
     pub(super) id: Arc<SessionId>,
     /// Shared with its windows that wait for their embedding, so that they outlive the session if need be.
     standing: Arc<Mutex<Standing>>,
+    /// Likewise: what the detectors remember of the claim.
+    watch: Arc<Mutex<Watch>>,
     /// Offset of its first record.
     pub(super) first_offset: i64,
     /// Offset of its latest record.
@@ -89,6 +92,7 @@ impl Session {
         Self {
             id: Arc::new(session_id(head)),
             standing: Arc::default(),
+            watch: Arc::default(),
             first_offset: record.offset,
             last_offset: record.offset,
             seq_next: head.seq,
@@ -122,6 +126,7 @@ impl Session {
             self.windower.close(Closed::End, windows);
             self.id = Arc::new(session_id(head));
             self.standing = Arc::default();
+            self.watch = Arc::default();
         }
         self.purpose = head.purpose;
         self.device = head.device;
@@ -161,6 +166,7 @@ impl Session {
             let first = Ready::first(self.id.clone(), self.purpose, self.device, window, offset);
             Ready {
                 standing: self.standing.clone(),
+                watch: self.watch.clone(),
                 ..first
             }
         }));

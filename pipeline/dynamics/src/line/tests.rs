@@ -168,36 +168,36 @@ fn learns_then_compares() {
     check(
         &[batch("x", 0, &typed(1, 330, 0))],
         expect![[r#"
-        keystroke 0 risk 2 InsufficientData: 0 of 5 reference windows learned
-        keystroke 1 risk 2 InsufficientData: 1 of 5 reference windows learned
-        keystroke 2 risk 2 InsufficientData: 1 of 5 reference windows learned
-        keystroke 3 risk 2 InsufficientData: 1 of 5 reference windows learned
-        keystroke 4 risk 2 InsufficientData: 1 of 5 reference windows learned
-        keystroke 5 risk 2 InsufficientData: 1 of 5 reference windows learned
-        keystroke 6 risk 2 InsufficientData: 1 of 5 reference windows learned
-        keystroke 7 risk 2 InsufficientData: 2 of 5 reference windows learned
-        keystroke 8 risk 2 InsufficientData: 2 of 5 reference windows learned
-        keystroke 9 risk 2 InsufficientData: 2 of 5 reference windows learned
-        keystroke 10 risk 2 InsufficientData: 2 of 5 reference windows learned
-        keystroke 11 risk 2 InsufficientData: 2 of 5 reference windows learned
-        keystroke 12 risk 2 InsufficientData: 3 of 5 reference windows learned
-        keystroke 13 risk 2 InsufficientData: 3 of 5 reference windows learned
-        keystroke 14 risk 2 InsufficientData: 3 of 5 reference windows learned
-        keystroke 15 risk 2 InsufficientData: 3 of 5 reference windows learned
-        keystroke 16 risk 2 InsufficientData: 3 of 5 reference windows learned
-        keystroke 17 risk 2 InsufficientData: 3 of 5 reference windows learned
-        keystroke 18 risk 2 InsufficientData: 4 of 5 reference windows learned
-        keystroke 19 risk 2 InsufficientData: 4 of 5 reference windows learned
-        keystroke 20 risk 2 InsufficientData: 4 of 5 reference windows learned
-        keystroke 21 risk 2 InsufficientData: 4 of 5 reference windows learned
-        keystroke 22 risk 2 InsufficientData: 4 of 5 reference windows learned
-        keystroke 23 risk 2 Allow: 
-        keystroke 24 risk 2 Allow: 
-        keystroke 25 risk 1 Allow: 
-        keystroke 26 risk 1 Allow: 
-        keystroke 27 risk 1 Allow: 
-        keystroke 28 risk 1 Allow: 
-        1 batches, 660 events: 660 windowed, 0 late, 0 duplicate, 0 rejected; 0 gaps"#]],
+            keystroke 0 risk 2 InsufficientData: 0 of 5 reference windows learned
+            keystroke 1 risk 2 InsufficientData: 1 of 5 reference windows learned
+            keystroke 2 risk 2 InsufficientData: 1 of 5 reference windows learned
+            keystroke 3 risk 2 InsufficientData: 1 of 5 reference windows learned
+            keystroke 4 risk 2 InsufficientData: 1 of 5 reference windows learned
+            keystroke 5 risk 2 InsufficientData: 1 of 5 reference windows learned
+            keystroke 6 risk 2 InsufficientData: 1 of 5 reference windows learned
+            keystroke 7 risk 2 InsufficientData: 2 of 5 reference windows learned
+            keystroke 8 risk 2 InsufficientData: 2 of 5 reference windows learned
+            keystroke 9 risk 2 InsufficientData: 2 of 5 reference windows learned
+            keystroke 10 risk 2 InsufficientData: 2 of 5 reference windows learned
+            keystroke 11 risk 2 InsufficientData: 2 of 5 reference windows learned
+            keystroke 12 risk 2 InsufficientData: 3 of 5 reference windows learned
+            keystroke 13 risk 2 InsufficientData: 3 of 5 reference windows learned
+            keystroke 14 risk 2 InsufficientData: 3 of 5 reference windows learned
+            keystroke 15 risk 2 InsufficientData: 3 of 5 reference windows learned
+            keystroke 16 risk 2 InsufficientData: 3 of 5 reference windows learned
+            keystroke 17 risk 2 InsufficientData: 3 of 5 reference windows learned
+            keystroke 18 risk 2 InsufficientData: 4 of 5 reference windows learned
+            keystroke 19 risk 2 InsufficientData: 4 of 5 reference windows learned
+            keystroke 20 risk 2 InsufficientData: 4 of 5 reference windows learned
+            keystroke 21 risk 2 InsufficientData: 4 of 5 reference windows learned
+            keystroke 22 risk 2 InsufficientData: 4 of 5 reference windows learned
+            keystroke 23 risk 2 Allow: 
+            keystroke 24 risk 2 Allow: 
+            keystroke 25 risk 1 Allow: 
+            keystroke 26 risk 1 Allow: 
+            keystroke 27 risk 1 Allow: 
+            keystroke 28 risk 1 Allow: 
+            1 batches, 660 events: 660 windowed, 0 late, 0 duplicate, 0 rejected; 0 gaps"#]],
     );
 }
 
@@ -206,8 +206,8 @@ fn short_sessions_say_so() {
     check(
         &[batch("x", 0, &typed(1, 12, 0))],
         expect![[r#"
-        keystroke 0 risk 2 InsufficientData: 12 steps, at least 20 are needed
-        1 batches, 24 events: 24 windowed, 0 late, 0 duplicate, 0 rejected; 0 gaps"#]],
+            keystroke 0 risk 2 InsufficientData: 12 steps, at least 20 are needed
+            1 batches, 24 events: 24 windowed, 0 late, 0 duplicate, 0 rejected; 0 gaps"#]],
     );
 }
 
@@ -218,9 +218,9 @@ fn repeated_and_missing_batches() {
     check(
         &[batch("x", 0, a), batch("x", 0, a), batch("x", 3, b)],
         expect![[r#"
-        keystroke 0 risk 2 InsufficientData: 0 of 5 reference windows learned
-        keystroke 1 risk 2 InsufficientData: 1 of 5 reference windows learned
-        3 batches, 160 events: 120 windowed, 0 late, 40 duplicate, 0 rejected; 2 gaps"#]],
+            keystroke 0 risk 2 InsufficientData: 0 of 5 reference windows learned
+            keystroke 1 risk 2 InsufficientData: 1 of 5 reference windows learned
+            3 batches, 160 events: 120 windowed, 0 late, 40 duplicate, 0 rejected; 2 gaps"#]],
     );
 }
 

@@ -29,7 +29,15 @@ pub struct Typist {
     ln_dwell_of_class: [f64; 3],
     /// Share of words with a correction.
     corrections: f64,
+    /// Whether times hang together.
+    flows: bool,
 }
+
+/// Correlation of what is left of dwell, and of pace, with that of the key before, and of both with each other, in a typist
+/// who flows: more than in most people of the Aalto recordings, so that nobody takes them for draws.
+const FLOW: f64 = 0.45;
+/// How long a modifier stays down after the key that it modifies went down, µs.
+const MODIFIER_HOLD_US: i64 = 40_000;
 
 impl Typist {
     /// Draws a person.
@@ -44,7 +52,15 @@ impl Typist {
             ln_word_boundary: LN_WORD_BOUNDARY.draw(&mut rng),
             ln_dwell_of_class: std::array::from_fn(|_| LN_DWELL_OF_CLASS.draw(&mut rng)),
             corrections: rng.random_range(0.01..0.12),
+            flows: false,
         }
+    }
+
+    /// The same person, whose times hang together as people's do: fast and slow stretches follow each other, and a modifier
+    /// stays down until its key is down. Detectors of copied histograms leave them alone ([`crate::liveness`]).
+    #[must_use]
+    pub fn flowing(self) -> Self {
+        Self { flows: true, ..self }
     }
 
     /// About `keys` key presses of prose from `start_us` on, press numbers from `first_press` on; presses and releases in the
@@ -53,8 +69,19 @@ impl Typist {
         let mut rng = rng(self.seed, session + 1);
         let mut events = Vec::with_capacity(2 * keys);
         let mut press_us = start_us;
+        let mut flow = Flow::default();
         for (press, class) in (first_press..).zip(prose(&mut rng, keys, self.corrections)) {
-            let release_us = press_us + self.dwell_us(class, &mut rng);
+            let (dwell, pace) = (normal(&mut rng), normal(&mut rng));
+            let (dwell, pace) = if self.flows {
+                flow.next(dwell, pace)
+            } else {
+                (dwell, pace)
+            };
+            let (mut dwell_us, pace_us) = (self.dwell_us(class, dwell), self.press_press_us(class, pace));
+            if self.flows && class == KeyClass::Modifier {
+                dwell_us = dwell_us.max(pace_us + MODIFIER_HOLD_US);
+            }
+            let release_us = press_us + dwell_us;
             events.push(InputEvent {
                 t_us: press_us,
                 kind: EventKind::KeyDown { press, class },
@@ -63,28 +90,45 @@ impl Typist {
                 t_us: release_us,
                 kind: EventKind::KeyUp { press },
             });
-            press_us += self.press_press_us(class, &mut rng);
+            press_us += pace_us;
         }
         events.sort_by_key(|event| event.t_us);
         events
     }
 
-    fn dwell_us(&self, class: KeyClass, rng: &mut ChaCha8Rng) -> i64 {
+    fn dwell_us(&self, class: KeyClass, deviation: f64) -> i64 {
         let of_class = match class {
             KeyClass::Letter => 0.0,
             KeyClass::Space => self.ln_dwell_of_class[0],
             KeyClass::Modifier => self.ln_dwell_of_class[1] + 0.6,
             _ => self.ln_dwell_of_class[2],
         };
-        to_us((self.ln_dwell + of_class + self.ln_dwell_spread * normal(rng)).clamp(2.5, 6.5))
+        to_us((self.ln_dwell + of_class + self.ln_dwell_spread * deviation).clamp(2.5, 6.5))
     }
 
-    fn press_press_us(&self, class: KeyClass, rng: &mut ChaCha8Rng) -> i64 {
+    fn press_press_us(&self, class: KeyClass, deviation: f64) -> i64 {
         let boundary = match class {
             KeyClass::Letter => 0.0,
             _ => self.ln_word_boundary,
         };
-        to_us((self.ln_press_press + boundary + self.ln_press_press_spread * normal(rng)).clamp(2.7, 8.0))
+        to_us((self.ln_press_press + boundary + self.ln_press_press_spread * deviation).clamp(2.7, 8.0))
+    }
+}
+
+/// What is left of dwell and pace, from key to key: two autoregressive series of unit variance that share a part.
+#[derive(Default)]
+struct Flow {
+    dwell: f64,
+    pace: f64,
+}
+
+impl Flow {
+    fn next(&mut self, dwell: f64, pace: f64) -> (f64, f64) {
+        let rest = (1.0 - FLOW * FLOW).sqrt();
+        let shared = FLOW * dwell + rest * pace;
+        self.dwell = FLOW * self.dwell + rest * dwell;
+        self.pace = FLOW * self.pace + rest * shared;
+        (self.dwell, self.pace)
     }
 }
 

@@ -208,7 +208,7 @@ impl Cast {
             .wrapping_add((modality.index() * 200 + person) as u64);
         match (modality, length) {
             (_, 0) => Vec::new(),
-            (Modality::Keystroke, keys) => Typist::draw(seed).session(session, keys, 0, 0),
+            (Modality::Keystroke, keys) => Typist::draw(seed).flowing().session(session, keys, 0, 0),
             (Modality::Pointer, moves) => PointerUser::draw(seed).session(session, moves, 0),
         }
     }
