@@ -243,6 +243,7 @@ fn reference(model: ModelRef, windows: &[(u64, i64)]) -> Reference {
         anchors: windows.iter().map(sample).collect(),
         recent: vec![sample(&(9_999, 1))],
         usual: Vec::new(),
+        sketches: Vec::new(),
         updated_us: 5,
     }
 }
