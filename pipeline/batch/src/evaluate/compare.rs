@@ -5,23 +5,22 @@
 use super::layout::{Enrolled, Trials};
 use super::scores::Scores;
 use crate::embed::Embeddings;
-use ductus_dynamics::backend;
+use ductus_dynamics::backend::{self, LearnConfig, Moments, Occasions, Space};
 use ductus_dynamics::compare::{ReferenceKey, ReferenceSet};
 use ductus_dynamics::event::Modality;
 use ductus_dynamics::wire::{ModelRef, Reference, Sample, VERSION};
 use ductus_scorer::Model;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
 /// How embeddings are compared.
 pub(super) trait BackEnd {
-    /// The name in reports.
-    fn name(&self) -> &'static str;
-
-    /// Calibrated log-likelihood ratios (natural) of the comparisons of `trials`.
+    /// Scores of the comparisons of `trials`, higher for more alike.
     fn score(&self, enrolled: &[Enrolled], trials: &Trials, embeddings: &Embeddings, threads: NonZeroUsize) -> Scores;
 }
 
-/// Cosine to the mean of the references in the space of the model's own back-end, calibrated as its manifest says.
+/// Cosine to the mean of the references in the space of the model's own back-end, calibrated as its manifest says: natural
+/// log-likelihood ratios.
 pub(super) struct Shipped {
     back_end: backend::BackEnd,
 }
@@ -35,10 +34,6 @@ impl Shipped {
 }
 
 impl BackEnd for Shipped {
-    fn name(&self) -> &'static str {
-        "shipped"
-    }
-
     fn score(&self, enrolled: &[Enrolled], trials: &Trials, embeddings: &Embeddings, threads: NonZeroUsize) -> Scores {
         let sets: Vec<ReferenceSet> = enrolled
             .iter()
@@ -48,6 +43,117 @@ impl BackEnd for Shipped {
             sets[claimed].compare(embeddings.of(window), &self.back_end).llr
         })
     }
+}
+
+/// Cosine to the mean of the references after between-sample whitening, as a deployment would learn it from its own people: for
+/// every comparison from the references of everybody but the claimed and the probed person.
+pub(super) struct Learned {
+    people: BTreeMap<u32, Moments>,
+    all: Moments,
+    shrinkage: f64,
+}
+
+impl Learned {
+    /// What everybody's references say of how people move between occasions; `None` where too few people have several.
+    pub(super) fn of(enrolled: &[Enrolled], embeddings: &Embeddings) -> Option<Self> {
+        let mut windows: BTreeMap<u32, BTreeSet<(u32, usize)>> = BTreeMap::new();
+        for Enrolled { person, references } in enrolled {
+            let references = references
+                .iter()
+                .map(|reference| (reference.occasion, reference.window));
+            windows.entry(*person).or_default().extend(references);
+        }
+        let config = LearnConfig::default();
+        let dims = embeddings.of(windows.values().next()?.first()?.1).len();
+        let (mut people, mut all, mut several) = (BTreeMap::new(), Moments::none(dims), 0);
+        for (person, windows) in windows {
+            let mut occasions: BTreeMap<u32, Vec<Vec<f32>>> = BTreeMap::new();
+            for (occasion, window) in windows {
+                occasions
+                    .entry(occasion)
+                    .or_default()
+                    .push(embeddings.of(window).to_vec());
+            }
+            several += usize::from(occasions.len() > 1);
+            let moments = Moments::of(&Occasions(occasions.into_values().collect()), dims);
+            all.add(&moments);
+            people.insert(person, moments);
+        }
+        // Two of them are left out of every comparison.
+        (several >= config.people_min + 2).then_some(Self {
+            people,
+            all,
+            shrinkage: config.shrinkage,
+        })
+    }
+
+    /// The space that nobody of `left_out` had a part in; the network's own where nothing can be learned.
+    fn space(&self, left_out: (u32, u32)) -> Space {
+        let mut moments = self.all.clone();
+        let (a, b) = left_out;
+        for person in [Some(a), (a != b).then_some(b)].into_iter().flatten() {
+            if let Some(own) = self.people.get(&person) {
+                moments.take_away(own);
+            }
+        }
+        moments.whitening(self.shrinkage).map(Space::of).unwrap_or_default()
+    }
+}
+
+impl BackEnd for Learned {
+    fn score(&self, enrolled: &[Enrolled], trials: &Trials, embeddings: &Embeddings, threads: NonZeroUsize) -> Scores {
+        // Comparisons between the same two people share a space.
+        let mut groups: BTreeMap<(u32, u32), Vec<usize>> = BTreeMap::new();
+        for (index, pair) in trials.pairs.iter().enumerate() {
+            let claimed = enrolled[pair.enrolled as usize].person;
+            let owner = trials.probes[pair.probe as usize].owner.unwrap_or(claimed);
+            groups
+                .entry((claimed.min(owner), claimed.max(owner)))
+                .or_default()
+                .push(index);
+        }
+        let groups: Vec<((u32, u32), Vec<usize>)> = groups.into_iter().collect();
+        let scored = for_each(&groups, threads, |(people, indices)| {
+            let space = self.space(*people);
+            let mut means: BTreeMap<u32, Vec<f32>> = BTreeMap::new();
+            let mut scores = Vec::with_capacity(indices.len());
+            for &index in indices {
+                let pair = &trials.pairs[index];
+                let claimed = &enrolled[pair.enrolled as usize];
+                let mean = means.entry(pair.enrolled).or_insert_with(|| {
+                    let references = claimed.references.iter();
+                    space.mean_of(references.map(|reference| embeddings.of(reference.window)))
+                });
+                let windows = &trials.probes[pair.probe as usize].windows;
+                let cosines = windows.iter().map(|&window| space.cosine(mean, embeddings.of(window)));
+                let score = cosines.sum::<f32>() / windows.len().max(1) as f32;
+                scores.push((index, (claimed.person, pair.genuine, score)));
+            }
+            scores
+        });
+        let mut all = vec![(0, false, 0.0); trials.pairs.len()];
+        for (index, score) in scored.into_iter().flatten() {
+            all[index] = score;
+        }
+        Scores { all }
+    }
+}
+
+/// Applies `make` to every item, on a few threads.
+pub(super) fn for_each<I: Sync, T: Send>(items: &[I], threads: NonZeroUsize, make: impl Fn(&I) -> T + Sync) -> Vec<T> {
+    let share = items.len().div_ceil(threads.get()).max(1);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = items
+            .chunks(share)
+            .map(|part| scope.spawn(|| part.iter().map(&make).collect::<Vec<T>>()))
+            .collect();
+        let parts = workers.into_iter().map(|worker| match worker.join() {
+            Ok(part) => part,
+            // As if it had happened on this thread.
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        parts.flatten().collect()
+    })
 }
 
 /// Plain cosines, for those who calibrate them later.

@@ -35,7 +35,7 @@ use crate::{config, embed};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use clocks::Clocks;
-use compare::{BackEnd, Shipped};
+use compare::{BackEnd, Learned, Shipped};
 use ductus_dynamics::event::Modality;
 use ductus_dynamics::feature::FeatureWindow;
 use ductus_scorer::Manifest;
@@ -46,6 +46,8 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+/// The name of the figures by [`Learned`].
+const LEARNED: &str = "whitening learned from the other people";
 /// What `--shuffle-labels` draws by.
 const SHUFFLE_SEED: u64 = 20_261_121;
 
@@ -205,6 +207,16 @@ fn judge(args: &EvaluateArgs, manifest: &Manifest) -> Result<Judged> {
     judged.after = after
         .map(|(windows, trials)| (*windows, score(&layout.enrolled, trials)))
         .collect();
+    if args.protocol.learns() {
+        match Learned::of(&layout.enrolled, &embeddings) {
+            Some(learned) => judged.variants.push(comparators::by(LEARNED, &layout, |trials| {
+                learned.score(&layout.enrolled, trials, &embeddings, args.threads)
+            })),
+            None => judged
+                .notes
+                .push("too few people with several occasions to learn a whitening from".to_owned()),
+        }
+    }
     if !args.without_comparators {
         let others = background(args, modality, manifest, settings)?;
         let scored = comparators::score_all(&layout, &others, args.threads, &mut judged.notes);

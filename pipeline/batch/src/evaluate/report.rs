@@ -36,7 +36,7 @@ pub(super) struct Judged {
     /// The same with so many windows a decision.
     pub(super) after: Vec<(usize, Scores)>,
     /// The same by other means of the model.
-    pub(super) variants: Vec<(String, Scores)>,
+    pub(super) variants: Vec<Compared>,
     /// The same by other methods.
     pub(super) comparators: Vec<Compared>,
     /// Rows, files and sessions refused.
@@ -159,10 +159,10 @@ impl Report {
             windows: *windows,
             figures: beside(scores),
         };
-        let named = |name: &str, scores: &Scores, windows: Option<&(usize, Scores)>| Named {
-            name: name.to_owned(),
-            figures: beside(scores),
-            after_windows: windows.map(after),
+        let named = |compared: &Compared| Named {
+            name: compared.name.to_owned(),
+            figures: beside(&compared.scores),
+            after_windows: compared.after.as_ref().map(after),
         };
         let (genuine, impostor) = judged.scores.split();
         Self {
@@ -181,16 +181,8 @@ impl Report {
                 })
                 .collect(),
             after_windows: judged.after.iter().map(after).collect(),
-            variants: judged
-                .variants
-                .iter()
-                .map(|(name, scores)| named(name, scores, None))
-                .collect(),
-            comparators: judged
-                .comparators
-                .iter()
-                .map(|Compared { name, scores, after }| named(name, scores, after.as_ref()))
-                .collect(),
+            variants: judged.variants.iter().map(named).collect(),
+            comparators: judged.comparators.iter().map(named).collect(),
             published: args.protocol.published(),
             model: manifest.name(),
             sha256: manifest.sha256.clone(),

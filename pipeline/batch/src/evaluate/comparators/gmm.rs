@@ -1,9 +1,10 @@
 //! A mixture of normal distributions learned from the background, whose means are adapted to each person (GMM-UBM).
 
+use super::Method;
 use super::background::{Background, Others, PARTNERS};
 use super::gaussian::{VARIANCE_MIN, log_normal};
 use super::statistics::Statistics;
-use super::{Method, for_each_enrolled};
+use crate::evaluate::compare::for_each;
 use crate::evaluate::layout::{Enrolled, Layout, Trials, below};
 use crate::evaluate::scores::Scores;
 use rand_chacha::ChaCha8Rng;
@@ -11,9 +12,9 @@ use rand_chacha::rand_core::SeedableRng;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-const COMPONENTS_MAX: usize = 8;
+const COMPONENTS_MAX: usize = 4;
 /// Background windows that a component needs.
-const WINDOWS_A_COMPONENT: usize = 40;
+const WINDOWS_A_COMPONENT: usize = 200;
 const ROUNDS: usize = 20;
 /// Windows that a component's prior mean counts for when it is adapted; Reynolds's 16 is meant for hundreds of frames.
 const RELEVANCE: f32 = 4.0;
@@ -47,7 +48,7 @@ impl<'a> Mixture<'a> {
         threads: NonZeroUsize,
     ) -> Self {
         let universal = background.map(|others| Components::learn(statistics, others));
-        let adapted = for_each_enrolled(&layout.enrolled, threads, |enrolled| {
+        let adapted = for_each(&layout.enrolled, threads, |enrolled| {
             (0..PARTNERS)
                 .map(|partner| {
                     let universal = universal.get(&background.key(enrolled.person, partner));

@@ -1,8 +1,9 @@
 //! A logistic classifier a person: their references against windows of the background, by stochastic gradient descent.
 
+use super::Method;
 use super::background::{Background, Others, PARTNERS};
 use super::statistics::Statistics;
-use super::{Method, for_each_enrolled};
+use crate::evaluate::compare::for_each;
 use crate::evaluate::layout::{Enrolled, Layout, Trials, below};
 use crate::evaluate::scores::Scores;
 use rand_chacha::ChaCha8Rng;
@@ -37,7 +38,7 @@ impl<'a> Logistic<'a> {
         background: &'a Background,
         threads: NonZeroUsize,
     ) -> Self {
-        let people = for_each_enrolled(&layout.enrolled, threads, |enrolled| {
+        let people = for_each(&layout.enrolled, threads, |enrolled| {
             (0..PARTNERS)
                 .map(|partner| {
                     let others = background.of(enrolled.person, partner)?;

@@ -80,36 +80,21 @@ pub(super) fn score_all(
 }
 
 fn compare(method: &dyn Method, layout: &Layout, threads: NonZeroUsize) -> Compared {
-    let score = |trials: &Trials| method.score(&layout.enrolled, trials, threads);
+    by(method.name(), layout, |trials| {
+        method.score(&layout.enrolled, trials, threads)
+    })
+}
+
+/// Scores the main comparisons and those with the most windows a decision.
+pub(super) fn by(name: &'static str, layout: &Layout, score: impl Fn(&Trials) -> Scores) -> Compared {
     let after = layout.after.iter().filter(|(_, trials)| !trials.pairs.is_empty());
     Compared {
-        name: method.name(),
+        name,
         scores: score(&layout.trials),
         after: after
             .max_by_key(|(windows, _)| *windows)
             .map(|(windows, trials)| (*windows, score(trials))),
     }
-}
-
-/// Applies `make` to every enrolment, on a few threads.
-fn for_each_enrolled<T: Send>(
-    enrolled: &[Enrolled],
-    threads: NonZeroUsize,
-    make: impl Fn(&Enrolled) -> T + Sync,
-) -> Vec<T> {
-    let share = enrolled.len().div_ceil(threads.get()).max(1);
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = enrolled
-            .chunks(share)
-            .map(|part| scope.spawn(|| part.iter().map(&make).collect::<Vec<T>>()))
-            .collect();
-        let parts = workers.into_iter().map(|worker| match worker.join() {
-            Ok(part) => part,
-            // As if it had happened on this thread.
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        parts.flatten().collect()
-    })
 }
 
 /// Scaled Manhattan distance on the main comparisons, for those who want a yardstick and no report.

@@ -26,15 +26,9 @@ pub(in crate::evaluate) fn score(layout: &Layout, folder: &Path, threads: NonZer
     let steps_max = model.manifest().steps_max;
     let windows: Vec<FeatureWindow> = layout.windows.iter().map(|window| seen(window, steps_max)).collect();
     let embeddings = embed::with_model(&Arc::new(model), &windows, threads)?;
-    let score = |trials: &Trials| distances(&layout.enrolled, trials, &embeddings, threads);
-    let after = layout.after.iter().filter(|(_, trials)| !trials.pairs.is_empty());
-    Ok(Compared {
-        name: "seed_lstm",
-        scores: score(&layout.trials),
-        after: after
-            .max_by_key(|(windows, _)| *windows)
-            .map(|(windows, trials)| (*windows, score(trials))),
-    })
+    Ok(super::by("seed_lstm", layout, |trials| {
+        distances(&layout.enrolled, trials, &embeddings, threads)
+    }))
 }
 
 /// The window as the seed's network sees it: three features, and no more steps than it was made for.

@@ -8,6 +8,7 @@ use super::blocks::{by_owner, consecutive};
 use super::{Settings, held_out, sapimouse};
 use crate::embed;
 use crate::evaluate::clocks::Clocks;
+use crate::evaluate::comparators::Compared;
 use crate::evaluate::compare::{BackEnd, Shipped};
 use crate::evaluate::layout::{Enrolled, Layout, Probe, Trials, below};
 use crate::evaluate::report::Judged;
@@ -66,10 +67,7 @@ pub(in crate::evaluate) fn judge(args: &EvaluateArgs) -> Result<Judged> {
     judged.windows = typing.windows + pointer.windows;
     judged.scores = sum(&typing.one, &pointer.one);
     judged.after = vec![(PROBES, sum(&typing.all, &pointer.all))];
-    judged.variants = vec![
-        ("keystroke alone".to_owned(), typing.one),
-        ("pointer alone".to_owned(), pointer.one),
-    ];
+    judged.variants = vec![typing.alone("keystroke alone"), pointer.alone("pointer alone")];
     judged.notes.push(format!(
         "{count} people joined of {} typists and {} pointer users by seed {SEED}",
         typists.len(),
@@ -95,6 +93,16 @@ struct HalfScored {
     windows: usize,
     one: Scores,
     all: Scores,
+}
+
+impl HalfScored {
+    fn alone(self, name: &'static str) -> Compared {
+        Compared {
+            name,
+            scores: self.one,
+            after: Some((PROBES, self.all)),
+        }
+    }
 }
 
 impl Half {

@@ -3,8 +3,9 @@
 //! are five windows of samples 4-5; impostors are everybody else's probes. P people give 5 P genuine and 5 P (P - 1) impostor
 //! trials of one window, and P and P (P - 1) of five windows together.
 //!
-//! Which windows: of two and two and one of samples 0, 1, 2 the first five references (in turn one of each), then one more of
-//! sample 2 and four of sample 3. Probes are in turn one of each sample too.
+//! Which windows the study took is only known by sample: the first five references are two of sample 0, two of 1 and one of 2, the
+//! next five one of sample 2 and four of 3. Here they are the first of each sample, and the probes those of samples 4 and 5 in
+//! turn. Windows are cut by count alone.
 
 use super::Settings;
 use super::blocks::{Dated, Draft, full_samples};
@@ -37,7 +38,7 @@ pub fn free_text(mut people: Vec<Person>) -> Vec<Person> {
 
 /// Lays out people with these windows.
 pub(super) fn layout(people: &[Person], settings: Settings) -> Layout {
-    let cutting = settings.cutting(Modality::Keystroke).apart();
+    let cutting = settings.cutting_by_count(Modality::Keystroke);
     let mut draft = Draft::default();
     for person in people {
         let samples = full_samples(person, &cutting);

@@ -10,7 +10,6 @@ use super::blocks::{enrol, note_short, samples};
 use crate::corpus::Person;
 use crate::evaluate::layout::{Layout, Pair, Probe, Trials};
 use ductus_dynamics::event::Modality;
-use ductus_dynamics::window::WindowConfig;
 
 const ENROLMENT: usize = 5;
 const VERIFICATION: usize = 10;
@@ -20,11 +19,7 @@ const FURTHER_KEYS_MIN: usize = 20;
 
 /// Lays out people with at least fifteen sessions.
 pub(super) fn layout(people: &[Person], settings: Settings) -> Layout {
-    let mut cutting = settings.cutting(Modality::Keystroke).apart().at_least(1);
-    cutting.config = WindowConfig {
-        pause_us: i64::MAX / 4,
-        ..cutting.config
-    };
+    let cutting = settings.cutting_by_count(Modality::Keystroke).at_least(1);
     let mut layout = Layout::default();
     let (mut probes, mut short) = (Vec::new(), 0);
     for person in people {

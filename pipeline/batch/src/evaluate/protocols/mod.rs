@@ -96,6 +96,11 @@ impl Protocol {
         }
     }
 
+    /// Whether its people have several occasions each, from which a deployment would learn how people move between them.
+    pub(super) fn learns(self) -> bool {
+        matches!(self, Self::Pohmm | Self::Cross)
+    }
+
     /// Figures that others printed for it.
     pub(super) fn published(self) -> &'static [Published] {
         published::of(self)
@@ -203,6 +208,13 @@ impl Settings {
         let mut cutting = Cutting::of_stream(modality);
         cutting.config.steps = self.steps;
         cutting.config.min_steps = cutting.config.min_steps.min(self.steps);
+        cutting
+    }
+
+    /// As published layouts cut: by count alone, however long somebody thought in between.
+    fn cutting_by_count(self, modality: Modality) -> Cutting {
+        let mut cutting = self.cutting(modality).apart();
+        cutting.config.pause_us = i64::MAX / 4;
         cutting
     }
 }

@@ -16,7 +16,7 @@ const SAMPLES_MIN: usize = 3;
 
 /// Lays out people with windows in at least three samples; as many turns as the person with the fewest samples has.
 pub(super) fn layout(people: &[Person], settings: Settings) -> Layout {
-    let cutting = settings.cutting(Modality::Keystroke).apart();
+    let cutting = settings.cutting_by_count(Modality::Keystroke);
     let mut layout = Layout::default();
     let mut everybody: Vec<Vec<Vec<Reference>>> = Vec::new();
     let mut short = 0;

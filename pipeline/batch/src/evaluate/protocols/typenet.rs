@@ -11,7 +11,6 @@ use super::blocks::{Dated, enrol, note_short};
 use crate::corpus::Person;
 use crate::evaluate::layout::{Enrolled, Layout, Pair, Probe, Trials};
 use ductus_dynamics::event::Modality;
-use ductus_dynamics::window::WindowConfig;
 
 const SESSIONS: usize = 15;
 const GENUINE: std::ops::Range<usize> = 10..15;
@@ -24,11 +23,7 @@ const TOGETHER: std::ops::RangeInclusive<usize> = 2..=5;
 /// Lays out people with at least fifteen sessions.
 pub(super) fn layout(people: &[Person], settings: Settings) -> Layout {
     // The first keys of a section are one sequence, however few they are and however long somebody thought in between.
-    let mut cutting = settings.cutting(Modality::Keystroke).apart().at_least(1);
-    cutting.config = WindowConfig {
-        pause_us: i64::MAX / 4,
-        ..cutting.config
-    };
+    let cutting = settings.cutting_by_count(Modality::Keystroke).at_least(1);
     let mut layout = Layout::default();
     let (mut probes, mut short) = (Vec::new(), 0);
     for person in people {
