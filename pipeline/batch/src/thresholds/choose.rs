@@ -92,7 +92,6 @@ pub(super) fn cost(days: &[Day], tenants: &BTreeMap<String, Tenant>) -> Option<f
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     const BOUNDS: Bounds = Bounds {
         floor: 20.0,
@@ -148,11 +147,12 @@ mod tests {
         assert!(tenant.subjects["saint"] >= 20.0);
     }
 
-    proptest! {
-        #[test]
-        fn a_tighter_budget_never_lowers_a_threshold(risks in proptest::collection::vec(0f32..100.0, 1..200), a in 2f64..90.0, b in 2f64..90.0) {
-            let (loose, tight) = (a.min(b), a.max(b));
-            prop_assert!(lowest(risks.clone(), Budget::one_in(loose)) <= lowest(risks, Budget::one_in(tight)));
-        }
+    #[test]
+    fn a_tighter_budget_never_lowers_a_threshold() {
+        let risks: Vec<f32> = (0..97u16).map(|i| f32::from(i * 37 % 101)).collect();
+        let lowest: Vec<f32> = (2..90u8)
+            .map(|days| lowest(risks.clone(), Budget::one_in(f64::from(days))))
+            .collect();
+        assert!(lowest.is_sorted(), "{lowest:?}");
     }
 }
