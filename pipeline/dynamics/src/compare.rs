@@ -31,8 +31,8 @@ impl Default for ReferencePolicy {
             anchors: 5,
             recent_max: 10,
             passive: true,
-            drift_cosine_min: 0.5,
-            adapt_risk_max: 10.0,
+            drift_cosine_min: 0.7,
+            adapt_risk_max: 2.0,
         }
     }
 }

@@ -39,7 +39,7 @@ use ductus_dynamics::event::Modality;
 use ductus_dynamics::line::LineConfig;
 use ductus_scorer::{Contract, Manifest, Model};
 use measure::Rule;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -50,7 +50,7 @@ const HELD_OUT_FILE: &str = "held-out.txt";
 /// Options of the protocol `continuous`.
 #[derive(Args, Clone, Debug)]
 pub struct ContinuousArgs {
-    /// Continuous: judge only the people that `held-out.txt` beside the model names.
+    /// Judge only the people that `held-out.txt` beside the model names, by whatever protocol reads people.
     #[arg(long)]
     pub only_held_out: bool,
     /// Continuous: hours of activity in which a subject may have one false step-up.
@@ -177,7 +177,12 @@ fn people(args: &EvaluateArgs, manifest: &Manifest, notes: &mut Vec<String>) -> 
         Modality::Keystroke => Dataset::Aalto,
         Modality::Pointer => Dataset::Sapimouse,
     });
-    let mut people = corpus::in_order(dataset, &args.data, manifest.modality, manifest.detail)?;
+    let mut people = merged(corpus::in_order(
+        dataset,
+        &args.data,
+        manifest.modality,
+        manifest.detail,
+    )?);
     if dataset == Dataset::Pohmm {
         people = free_text(people);
     }
@@ -191,6 +196,23 @@ fn people(args: &EvaluateArgs, manifest: &Manifest, notes: &mut Vec<String>) -> 
         ));
     }
     Ok(people)
+}
+
+/// One entry a person: a data set in two parts names the same people twice.
+fn merged(people: Vec<Person>) -> Vec<Person> {
+    let mut merged: Vec<Person> = Vec::new();
+    let mut places: HashMap<(String, String), usize> = HashMap::new();
+    for person in people {
+        let name = (person.tenant.clone(), person.subject.clone());
+        match places.get(&name) {
+            Some(&place) => merged[place].sessions.extend(person.sessions),
+            None => {
+                places.insert(name, merged.len());
+                merged.push(person);
+            }
+        }
+    }
+    merged
 }
 
 fn held_out(model: &Path) -> Result<HashSet<String>> {

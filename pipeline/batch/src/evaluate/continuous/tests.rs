@@ -83,3 +83,14 @@ fn only_people_whom_the_model_has_not_seen() {
     args.continuous.budget_hours = 0.0;
     assert!(format!("{:#}", evaluate(&args).unwrap_err()).contains("--budget-hours is 0"));
 }
+
+#[test]
+fn nobody_is_two_people() {
+    let [a, b]: [Person; 2] = fixtures::typists(2).try_into().unwrap();
+    let part = |person: &Person, sessions: std::ops::Range<usize>| Person {
+        sessions: person.sessions[sessions].to_vec(),
+        ..person.clone()
+    };
+    let people = merged(vec![part(&a, 0..9), b.clone(), part(&a, 9..15)]);
+    assert!(people == [a, b]);
+}
