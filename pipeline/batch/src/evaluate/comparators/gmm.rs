@@ -123,8 +123,7 @@ impl Components {
                 }
             }
         }
-        for component in 0..count {
-            let weight = weights[component];
+        for (component, &weight) in weights.iter().enumerate() {
             // A component that nothing belongs to stays where it is.
             if weight < 1.0 {
                 continue;

@@ -14,11 +14,14 @@ use ductus_dynamics::event::Modality;
 /// Fewest samples with a window.
 const SAMPLES_MIN: usize = 3;
 
-/// Lays out people with windows in at least three samples; as many turns as the person with the fewest samples has.
+/// The reference windows of a person, sample by sample.
+type Samples = Vec<Vec<Reference>>;
+
+/// Lays out people with windows in at least three samples; who has fewer samples than others sits out the last turns.
 pub(super) fn layout(people: &[Person], settings: Settings) -> Layout {
     let cutting = settings.cutting_by_count(Modality::Keystroke);
     let mut layout = Layout::default();
-    let mut everybody: Vec<Vec<Vec<Reference>>> = Vec::new();
+    let mut everybody: Vec<Samples> = Vec::new();
     let mut short = 0;
     for person in people {
         let mut samples = full_samples(person, &cutting);
@@ -35,39 +38,49 @@ pub(super) fn layout(people: &[Person], settings: Settings) -> Layout {
                 .collect(),
         );
     }
-    let turns = everybody.iter().map(Vec::len).min().unwrap_or(0);
-    for turn in 0..turns {
-        for (person, samples) in (0..).zip(&everybody) {
-            let others = samples.iter().enumerate().filter(|(sample, _)| *sample != turn);
-            layout.enrolled.push(Enrolled {
-                person,
-                references: others.flat_map(|(_, references)| references.clone()).collect(),
-            });
-        }
-    }
+    let turns = everybody.iter().map(Vec::len).max().unwrap_or(0);
+    layout.enrolled = (0..turns).flat_map(|turn| enrolled(&everybody, turn)).collect();
     layout.trials = trials(&everybody, turns, usize::MAX);
     layout.after = (1..=5).map(|count| (count, trials(&everybody, turns, count))).collect();
     note_short(&mut layout, short, "fewer than 3 samples with a full window");
     layout
 }
 
+/// Who takes part in a turn.
+fn in_turn(everybody: &[Samples], turn: usize) -> impl Iterator<Item = (u32, &Samples)> {
+    (0..).zip(everybody).filter(move |(_, samples)| samples.len() > turn)
+}
+
+/// Everybody of a turn, with all samples but the one held out.
+fn enrolled(everybody: &[Samples], turn: usize) -> impl Iterator<Item = Enrolled> {
+    in_turn(everybody, turn).map(move |(person, samples)| {
+        let others = samples.iter().enumerate().filter(|(sample, _)| *sample != turn);
+        Enrolled {
+            person,
+            references: others.flat_map(|(_, references)| references.clone()).collect(),
+        }
+    })
+}
+
 /// In every turn everybody's held-out sample against everybody, its first `windows` windows.
-fn trials(everybody: &[Vec<Vec<Reference>>], turns: usize, windows: usize) -> Trials {
-    let people = everybody.len();
+fn trials(everybody: &[Samples], turns: usize, windows: usize) -> Trials {
     let mut trials = Trials::default();
     for turn in 0..turns {
-        for (owner, samples) in (0..).zip(everybody) {
+        // Enrolments stand in the same order as probes.
+        let first = trials.probes.len();
+        for (owner, samples) in in_turn(everybody, turn) {
             let held_out = samples[turn].iter().take(windows);
             trials.probes.push(Probe {
                 windows: held_out.map(|reference| reference.window).collect(),
                 owner: Some(owner),
             });
         }
-        for claimed in 0..people {
-            trials.pairs.extend((0..people).map(|owner| Pair {
-                enrolled: (turn * people + claimed) as u32,
-                probe: (turn * people + owner) as u32,
-                genuine: owner == claimed,
+        let all = first..trials.probes.len();
+        for claimed in all.clone() {
+            trials.pairs.extend(all.clone().map(|probe| Pair {
+                enrolled: claimed as u32,
+                probe: probe as u32,
+                genuine: probe == claimed,
             }));
         }
     }

@@ -136,14 +136,73 @@ fn free_text_by_sample() {
         "one genuine trial a person is none of its own"
     );
 
+    assert!(found.variants.is_empty(), "a whitening needs more people");
+    assert!(
+        found
+            .notes
+            .iter()
+            .any(|note| note.contains("too few people with several occasions"))
+    );
+
     // Longer windows than the model was made for, coarser clocks.
     let found = judge("cross", &["--steps", "75", "--requantise-us", "16000"]);
     assert!(
-        found.notes[0].contains("although the model was made for"),
+        found
+            .notes
+            .iter()
+            .any(|note| note.contains("although the model was made for")),
         "{:?}",
         found.notes
     );
     assert_eq!(found.requantise_us, Some(16_000));
+}
+
+#[test]
+fn a_whitening_is_learned_from_the_other_people() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    free_text_folder(&data, 27);
+    fixtures::aalto(folder.path(), 8, 3, 40);
+    let model = fixtures::model(folder.path(), &folder.path().join("v1"), "3", &[]);
+    let report = folder.path().join("report.json");
+    let found = compare(&options("cross", &data, &model, &report, &["--without-comparators"])).unwrap();
+    let [learned] = found.variants.as_slice() else {
+        panic!("{:?}", found.variants)
+    };
+    assert_eq!(learned.name, LEARNED);
+    assert_eq!(learned.figures.measured.genuine, 27 * 5);
+    assert_eq!(learned.after_windows.as_ref().unwrap().windows, 5);
+    assert!(found.comparators.is_empty());
+}
+
+#[test]
+fn two_modalities_need_two_models() {
+    let folder = tempfile::tempdir().unwrap();
+    fixtures::aalto(folder.path(), 8, 3, 40);
+    let model = fixtures::model(folder.path(), &folder.path().join("v1"), "3", &[]);
+    let report = folder.path().join("report.json");
+    let refused = compare(&options("chimera", folder.path(), &model, &report, &[])).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the protocol chimera needs --pointer-data and --pointer-model beside --data and --model"
+    );
+}
+
+#[test]
+fn the_seed_sees_three_features() {
+    let cutting = Cutting::of_stream(Modality::Keystroke);
+    let window = cutting.features(&people(1, 1)[0].sessions[0]).swap_remove(0);
+    let seen = seed_window(&window, 30);
+    assert_eq!(seen.len, 30);
+    let features = seen.values.len() / seen.len;
+    for (i, (value, original)) in seen.values.iter().zip(&window.values).enumerate() {
+        let expected = if [0, 1, 3].contains(&(i % features)) {
+            *original
+        } else {
+            0.0
+        };
+        assert_eq!(*value, expected);
+    }
 }
 
 #[test]
