@@ -21,7 +21,7 @@ mod scores;
 mod tests;
 
 pub use attacks::AttackReport;
-pub use comparators::seed::seen as seed_window;
+pub use comparators::seed::seed_sees;
 pub use continuous::{ContinuousArgs, ContinuousReport};
 pub use layout::{Enrolled, Layout, Pair, Probe, Reference, Trials};
 pub use pictures::{draw_det, draw_scores};

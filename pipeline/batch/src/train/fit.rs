@@ -6,6 +6,7 @@
 use super::augment::{Augmentation, augment};
 use super::recipe::Recipe;
 use crate::corpus::Person;
+use crate::evaluate::seed_sees;
 use crate::{config, interrupt, progress};
 use anyhow::{Context, Result, bail};
 use ductus_dynamics::feature::FeatureWindow;
@@ -61,7 +62,7 @@ impl Material {
             }
             let features: Vec<(u32, FeatureWindow)> = own
                 .iter()
-                .map(|(occasion, window)| (*occasion, FeatureWindow::of(window)))
+                .map(|(occasion, window)| (*occasion, recipe.seen(FeatureWindow::of(window))))
                 .collect();
             data.add_person(
                 features
@@ -110,6 +111,9 @@ pub(super) fn fit(material: Material, recipe: &Recipe, run: &Run<'_>) -> Result<
     let mut saved = Instant::now();
     let mut change = |rng: &mut ChaCha8Rng, person: usize, sequence: usize, values: &mut Vec<f32>| {
         augment(recipe.augmentation, &originals[person][sequence], rng, values);
+        if recipe.seed_design {
+            seed_sees(values);
+        }
     };
     while !trainer.is_finished() {
         let report = match recipe.augmentation {

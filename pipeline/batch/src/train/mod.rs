@@ -242,9 +242,13 @@ impl Plan<'_> {
 
     fn lay_out(&self, people: &[Person]) -> Layout {
         let modality = self.recipe.modality;
-        self.args
+        let mut layout = self
+            .args
             .protocol
-            .lay_out_people(people, modality, Settings::of(modality))
+            .lay_out_people(people, modality, Settings::of(modality));
+        let windows = std::mem::take(&mut layout.windows);
+        layout.windows = windows.into_iter().map(|window| self.recipe.seen(window)).collect();
+        layout
     }
 
     /// Whom the protocol can judge.
@@ -269,7 +273,12 @@ impl Plan<'_> {
         let (data, non_commercial) = lineage(outcome.learned.iter().map(|&index| &self.people[index]));
         Ok(Manifest {
             format: MANIFEST_FORMAT,
-            id: recipe.modality.name().to_owned(),
+            id: if recipe.seed_design {
+                "seed"
+            } else {
+                recipe.modality.name()
+            }
+            .to_owned(),
             version: version.to_owned(),
             modality: recipe.modality,
             sha256,

@@ -3,12 +3,12 @@
 use super::augment::Augmentation;
 use super::split::HoldOut;
 use crate::corpus::DataSource;
-use crate::evaluate::Protocol;
+use crate::evaluate::{Protocol, seed_sees};
 use crate::import::{CommercialUse, Dataset, Detail};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use ductus_dynamics::event::{KeyDetail, Modality};
-use ductus_dynamics::feature;
+use ductus_dynamics::feature::{self, FeatureWindow};
 use ductus_learn::{Loss, NetworkConfig, TrainConfig};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -84,6 +84,10 @@ pub struct TrainArgs {
     /// How embeddings are compared.
     #[arg(long, value_enum, default_value = "plain")]
     pub back_end: BackEndName,
+    /// Learn the design that Ductus began with, to compare with (`evaluate --seed-model`): of a key press only ln dwell, ln
+    /// press-press and flight. Its id is `seed`; it is for no registry.
+    #[arg(long)]
+    pub seed_design: bool,
     /// The day to write into the manifest [default: today]; the same bytes need the same day.
     #[arg(long)]
     pub started: Option<String>,
@@ -153,6 +157,8 @@ pub struct Recipe {
     pub cutting: Cutting,
     /// How they are changed on their way.
     pub augmentation: Augmentation,
+    /// Whether three features of a key press are all that is seen.
+    pub seed_design: bool,
 }
 
 /// How large a network the data bears, and how long it is trained.
@@ -218,6 +224,12 @@ impl Recipe {
                 modality.name()
             );
         }
+        if args.seed_design && modality != Modality::Keystroke {
+            bail!(
+                "--seed-design is about typing and does not learn {} models",
+                modality.name()
+            );
+        }
         let network = NetworkConfig {
             layers: args.layers.unwrap_or(default.layers),
             hidden: args.hidden.unwrap_or(default.hidden),
@@ -244,7 +256,16 @@ impl Recipe {
             loss: args.loss,
             cutting,
             augmentation,
+            seed_design: args.seed_design,
         })
+    }
+
+    /// A window as the network sees it.
+    pub(super) fn seen(&self, mut window: FeatureWindow) -> FeatureWindow {
+        if self.seed_design {
+            seed_sees(&mut window.values);
+        }
+        window
     }
 
     /// The command that makes the same bytes again, all defaults written out and no path of this machine in it.
@@ -299,6 +320,9 @@ impl Recipe {
         }
         if args.back_end != BackEndName::Plain {
             words.push(format!("--back-end {}", value_name(args.back_end)));
+        }
+        if self.seed_design {
+            words.push("--seed-design".to_owned());
         }
         words.push(format!("--protocol {} --started {started}", args.protocol.name()));
         words.join(" ")

@@ -32,18 +32,23 @@ pub(in crate::evaluate) fn score(layout: &Layout, folder: &Path, threads: NonZer
 }
 
 /// The window as the seed's network sees it: three features, and no more steps than it was made for.
-pub fn seen(window: &FeatureWindow, steps_max: usize) -> FeatureWindow {
+fn seen(window: &FeatureWindow, steps_max: usize) -> FeatureWindow {
     let len = window.len.min(steps_max);
     let mut values = window.values[..len * KEYSTROKE_FEATURES].to_vec();
-    for (i, value) in values.iter_mut().enumerate() {
-        if !SEEN.contains(&(i % KEYSTROKE_FEATURES)) {
-            *value = 0.0;
-        }
-    }
+    seed_sees(&mut values);
     FeatureWindow {
         modality: window.modality,
         len,
         values,
+    }
+}
+
+/// Blanks all values of key presses, `[steps × KEYSTROKE_FEATURES]`, but those that the seed's network sees.
+pub fn seed_sees(values: &mut [f32]) {
+    for (i, value) in values.iter_mut().enumerate() {
+        if !SEEN.contains(&(i % KEYSTROKE_FEATURES)) {
+            *value = 0.0;
+        }
     }
 }
 
@@ -61,7 +66,7 @@ fn distances(enrolled: &[Enrolled], trials: &Trials, embeddings: &Embeddings, th
             sum.iter().map(|sum| sum / count).collect()
         })
         .collect();
-    trials.score(enrolled, threads, |claimed, _, window| {
+    trials.score_windows(enrolled, threads, |claimed, _, window| {
         let apart = averages[claimed].iter().zip(embeddings.of(window));
         -apart.map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt()
     })

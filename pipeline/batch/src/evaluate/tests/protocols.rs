@@ -188,21 +188,27 @@ fn two_modalities_need_two_models() {
     );
 }
 
+/// Trained, judged, and set beside another model on the same comparisons.
 #[test]
-fn the_seed_sees_three_features() {
-    let cutting = Cutting::of_stream(Modality::Keystroke);
-    let window = cutting.features(&people(1, 1)[0].sessions[0]).swap_remove(0);
-    let seen = seed_window(&window, 30);
-    assert_eq!(seen.len, 30);
-    let features = seen.values.len() / seen.len;
-    for (i, (value, original)) in seen.values.iter().zip(&window.values).enumerate() {
-        let expected = if [0, 1, 3].contains(&(i % features)) {
-            *original
-        } else {
-            0.0
-        };
-        assert_eq!(*value, expected);
-    }
+fn the_seed_stands_beside_a_model() {
+    let folder = tempfile::tempdir().unwrap();
+    fixtures::aalto(folder.path(), 10, 15, 40);
+    let model = fixtures::model(folder.path(), &folder.path().join("v1"), "3", &[]);
+    let more = ["--seed-design", "--loss", "contrastive", "--augment", "none"];
+    let seed = fixtures::model(folder.path(), &folder.path().join("seed"), "3", &more);
+    assert_eq!(Manifest::load(&seed).unwrap().id, "seed");
+    let report = folder.path().join("report.json");
+    let more = ["--seed-model", seed.to_str().unwrap()];
+    let found = compare(&options("typenet", folder.path(), &model, &report, &more)).unwrap();
+    let beside = found.comparators.last().unwrap();
+    assert_eq!(
+        (beside.name.as_str(), beside.figures.measured.genuine),
+        ("seed_lstm", 50)
+    );
+    let mut values = [1.0; 2 * 17];
+    seed_sees(&mut values);
+    let kept: Vec<usize> = (0..values.len()).filter(|&i| values[i] == 1.0).collect();
+    assert_eq!(kept, [0, 1, 3, 17, 18, 20]);
 }
 
 #[test]
