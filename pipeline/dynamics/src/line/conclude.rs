@@ -9,7 +9,7 @@ use crate::compare::{Comparison, ReferenceKey, ReferenceSet, device_class};
 use crate::evidence::{Evidence, Observation};
 use crate::id::decision_id;
 use crate::liveness::Finding;
-use crate::replay::{self, ReplayPolicy};
+use crate::replay;
 use crate::wire::{
     self, Action, AuditAction, AuditRecord, Decision, ModelRef, Purpose, Reason, Reference, ReferenceRef, Sample,
     Score, Source, WindowRef,
@@ -147,7 +147,7 @@ impl Line {
         let is_known = compared && !accused && verdict.action == Action::Allow;
         let reference = learned.or_else(|| {
             let set = self.references.get_mut(reference_key.as_ref().filter(|_| is_known)?)?;
-            remember(set, &ready, &config.replay).then(|| set.stored())
+            remember(set, &ready, &config).then(|| set.stored())
         });
         if compared {
             standing.evidence = evidence;
@@ -222,7 +222,7 @@ impl Line {
         if !set.add(sample, &ready.measures, &policy) {
             return None;
         }
-        remember(set, ready, &self.config.replay);
+        remember(set, ready, &self.config);
         let (stored, summary, now_mature) = (set.stored(), set.summary(&policy), set.is_mature(&policy));
         for (happened, kind) in [
             (empty, AuditAction::ReferenceCreated),
@@ -277,9 +277,9 @@ fn look(ready: &Ready, set: Option<&ReferenceSet>, config: &super::LineConfig) -
 }
 
 /// Keeps the window's rhythm, if none of its steps is in one that is kept; returns whether it did.
-fn remember(set: &mut ReferenceSet, ready: &Ready, policy: &ReplayPolicy) -> bool {
-    let (session, window) = (&ready.id.session, &ready.window);
-    if policy.sketches_max == 0 || set.has_sketched(session, window.start_us) {
+fn remember(set: &mut ReferenceSet, ready: &Ready, config: &super::LineConfig) -> bool {
+    let (session, window, policy) = (&ready.id.session, &ready.window, &config.replay);
+    if !config.liveness.enabled || policy.sketches_max == 0 || set.has_sketched(session, window.start_us) {
         return false;
     }
     let sketch = replay::Sketch::of(window);
