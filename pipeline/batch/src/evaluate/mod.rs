@@ -158,10 +158,8 @@ fn compare(args: &EvaluateArgs) -> Result<Report> {
         Protocol::Chimera => protocols::chimera::judge(args)?,
         _ => judge(args, &manifest)?,
     };
-    let report = Report {
-        seconds: started.elapsed().as_secs_f64(),
-        ..Report::of(args, &manifest, &judged)
-    };
+    let mut report = Report::of(args, &manifest, &judged);
+    report.seconds = started.elapsed().as_secs_f64();
     write(args, &report, &judged.scores)?;
     Ok(report)
 }
