@@ -55,29 +55,34 @@ impl<'a> Place<'a> {
             version: self.version.clone(),
             ..old.clone()
         };
-        self.finish(&manifest, &[])?;
+        let old_file = self.args.model.join(BACK_END_FILE);
+        let mut files = Vec::new();
+        if old.backend.is_some() {
+            let bytes = std::fs::read(&old_file).with_context(|| format!("cannot read {}", old_file.display()))?;
+            files.push((BACK_END_FILE, bytes));
+        }
+        self.finish(&manifest, &files)?;
         Ok(manifest)
     }
 
     /// The old network with the learned back-end.
     pub(super) fn write(&self, new: &Version<'_>) -> Result<Manifest> {
-        let whitening = new.learned.back_end.space.whitening();
-        let bytes = back_end_bytes(whitening.context("a learned back-end has a whitening")?);
-        let manifest = self.manifest(new, sha256_hex(&bytes));
+        let bytes = new.learned.back_end.space.whitening().map(back_end_bytes);
+        let manifest = self.manifest(new, bytes.as_deref().map(sha256_hex));
         let (scores, _) = &new.judged.after;
         let old_card = std::fs::read_to_string(self.args.model.join(CARD_FILE)).unwrap_or_default();
-        let files = [
-            (BACK_END_FILE, bytes),
+        let mut files = vec![
             (HELD_OUT_FILE, new.kept_aside.clone().into_bytes()),
             (CARD_FILE, card(&manifest, new, &old_card)?.into_bytes()),
             ("det.svg", draw_det(&manifest.name(), scores)?.into_bytes()),
             ("scores.svg", draw_scores(&manifest.name(), scores)?.into_bytes()),
         ];
+        files.extend(bytes.map(|bytes| (BACK_END_FILE, bytes)));
         self.finish(&manifest, &files)?;
         Ok(manifest)
     }
 
-    fn manifest(&self, new: &Version<'_>, sha256: String) -> Manifest {
+    fn manifest(&self, new: &Version<'_>, sha256: Option<String>) -> Manifest {
         let (data, non_commercial) = new.lineage.clone();
         let Judged {
             measured,
@@ -89,7 +94,7 @@ impl<'a> Place<'a> {
         Manifest {
             version: self.version.clone(),
             calibration: new.learned.back_end.calibration,
-            backend: Some(BackEndSource {
+            backend: sha256.map(|sha256| BackEndSource {
                 sha256,
                 people: new.learned.people,
                 occasions: new.learned.occasions,
@@ -133,13 +138,16 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Everything of the old version but its manifest.
+/// Everything of the old version but its manifest and back-end.
 fn copy_others(from: &Path, to: &Path) -> Result<()> {
     let read = || format!("cannot read {}", from.display());
     for entry in std::fs::read_dir(from).with_context(read)? {
         let entry = entry.with_context(read)?;
         let path: PathBuf = entry.path();
-        if entry.file_name() != MANIFEST_FILE && path.is_file() {
+        let anew = [MANIFEST_FILE, BACK_END_FILE]
+            .iter()
+            .any(|name| entry.file_name() == *name);
+        if !anew && path.is_file() {
             std::fs::copy(&path, to.join(entry.file_name()))
                 .with_context(|| format!("cannot copy {}", path.display()))?;
         }
@@ -161,12 +169,16 @@ fn card(manifest: &Manifest, new: &Version<'_>, old_card: &str) -> Result<String
     let mut text = format!("# {}\n\n", manifest.name());
     writeln!(
         text,
-        "The network of `{}` (`model.onnx` {}…) with a scoring back-end learned from {} people on {} occasions: between-sample \
-         whitening with calibration. References of the old version stay valid.\n",
+        "The network of `{}` (`model.onnx` {}…) with a scoring back-end learned from {} people on {} occasions: {}. References \
+         of the old version stay valid.\n",
         new.old.name(),
         &manifest.sha256[..16],
         new.learned.people,
-        new.learned.occasions
+        new.learned.occasions,
+        match new.learned.shrinkage {
+            Some(shrinkage) => format!("between-sample whitening, shrunken by {shrinkage}, and calibration"),
+            None => "calibration of plain cosines, which no whitening surpassed on people it had not seen".to_owned(),
+        }
     )?;
     writeln!(
         text,

@@ -51,9 +51,9 @@ pub struct BackEndArgs {
     /// Replace a version that is there already.
     #[arg(long)]
     pub force: bool,
-    /// Share of the mean variance that is added to every direction.
-    #[arg(long, default_value_t = LearnConfig::default().shrinkage)]
-    pub shrinkage: f64,
+    /// Share of the mean variance that is added to every direction [default: what does best on people it was not learned from].
+    #[arg(long)]
+    pub shrinkage: Option<f64>,
     /// Fewest people seen on several occasions; with fewer the model keeps its back-end.
     #[arg(long, default_value_t = LearnConfig::default().people_min)]
     pub people_min: usize,
@@ -86,6 +86,8 @@ pub struct Made {
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why_not: Option<String>,
+    /// How much the whitening was shrunken; none where plain cosines did best and only the calibration is new.
+    pub shrinkage: Option<f64>,
     /// People it was learned from.
     pub people: usize,
     /// Their occasions.
@@ -156,6 +158,7 @@ pub fn backend(args: &BackEndArgs) -> Result<Made> {
         sha256: manifest.sha256,
         learned: true,
         why_not: None,
+        shrinkage: learned.shrinkage,
         people: learned.people,
         occasions: learned.occasions,
         subjects: layout.people(),
@@ -173,6 +176,7 @@ impl Made {
             sha256: manifest.sha256.clone(),
             learned: false,
             why_not: Some(why),
+            shrinkage: None,
             people: source.map_or(0, |source| source.people),
             occasions: source.map_or(0, |source| source.occasions),
             subjects: 0,
@@ -237,11 +241,14 @@ impl Work<'_> {
         let occasions = dividing.embedded(people.iter().copied(), |windows| {
             embed::with_model(self.model, windows, self.threads)
         })?;
-        let config = LearnConfig {
-            shrinkage: self.args.shrinkage,
+        let mut config = LearnConfig {
             people_min: self.args.people_min,
             ..LearnConfig::default()
         };
+        if let Some(shrinkage) = self.args.shrinkage {
+            config.candidates = [shrinkage; 4];
+            config.plain = false;
+        }
         match learn(&occasions, &config) {
             Ok(learned) => Ok(Ok(learned)),
             Err(error @ LearnError::Dims { .. }) => Err(error).context("the network's embeddings differ in length"),

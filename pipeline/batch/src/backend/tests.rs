@@ -54,7 +54,7 @@ impl Scene {
 fn the_network_stays_and_the_space_is_new() {
     let scene = Scene::new();
     // Five minutes make an occasion here: sections lie further apart.
-    let gap = ["--occasion-gap-minutes", "5"];
+    let gap = ["--occasion-gap-minutes", "5", "--shrinkage", "0.3"];
     let made = scene.make("ours", &gap);
     assert!(made.learned, "{made:?}");
     assert_eq!((made.people, made.occasions, made.subjects), (33, 198, 7));

@@ -82,6 +82,24 @@ fn what_changes_from_day_to_day_is_removed() {
 }
 
 #[test]
+fn without_a_nuisance_embeddings_stay_as_they_are() {
+    // Occasions differ by nothing but chance that is alike in all directions, so there is nothing to take off but the mean.
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let mut window = |person: &[f32]| unit(person.iter().map(|value| value + 0.3 * normal(&mut rng)).collect());
+    let mut places = ChaCha8Rng::seed_from_u64(10);
+    let people: Vec<Occasions> = (0..24)
+        .map(|_| {
+            let person: Vec<f32> = (0..DIMS).map(|_| normal(&mut places)).collect();
+            Occasions((0..3).map(|_| (0..4).map(|_| window(&person)).collect()).collect())
+        })
+        .collect();
+    let plain = LearnConfig::default();
+    let learned = learn(&people, &plain).unwrap();
+    let before = error(&judge(&numbered(&people), &Space::default(), &plain));
+    assert!(error(&learned.trials) <= before + 0.02, "{learned:?}");
+}
+
+#[test]
 fn the_same_people_give_the_same_bits() {
     let people = people(24, 2, 6, 3);
     assert_eq!(
