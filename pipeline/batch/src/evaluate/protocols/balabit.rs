@@ -1,5 +1,5 @@
 //! Balabit Mouse Dynamics Challenge (Fülöp et al., 2016): the training sessions of a user enrol with all their full blocks; every
-//! test session that `public_labels.csv` labels is judged as a whole, as the mean over its blocks, against the user of its
+//! test session that `public_labels.csv` labels is judged as a whole, all its blocks together, against the user of its
 //! folder. 816 labelled sessions: 411 genuine, 405 of one of the other nine users. An AUC is with one threshold for all.
 
 use super::Settings;

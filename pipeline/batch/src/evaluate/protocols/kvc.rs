@@ -3,7 +3,7 @@
 //! Ten genuine trials a person; as impostor trials one verification session of every other person, in rotation.
 //!
 //! The challenge draws twenty impostor sessions a person, half of them of the same age and sex; the recordings here come
-//! without either. A session longer than the model's window is several windows, whose scores are averaged.
+//! without either. A session longer than the model's window is several windows, judged together.
 
 use super::Settings;
 use super::blocks::{enrol, note_short, samples};

@@ -1,7 +1,7 @@
 //! SapiMouse (Antal, Fejér, Buza, "SapiMouse: Mouse Dynamics-based User Authentication Using Deep Feature Learning", SACI 2021):
 //! users 73-120 (those before taught the published network), blocks of 128 events; the three-minute session of a person's day
-//! enrols with all its blocks, every block of the one-minute session is a probe for everybody, alone and as the mean over 2 to
-//! 5 consecutive blocks. The published figures pass a normalisation per user that sees the test scores; these do not.
+//! enrols with all its blocks, every block of the one-minute session is a probe for everybody, alone and 2 to
+//! 5 consecutive ones together. The published figures pass a normalisation per user that sees the test scores; these do not.
 
 use super::Settings;
 use super::blocks::{Draft, full_samples, number_of};
