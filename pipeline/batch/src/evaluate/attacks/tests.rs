@@ -42,10 +42,12 @@ fn every_attack_is_presented_counted_and_repeats() {
     let report = attacked(dir.path(), &model, &path);
     let row = |name: &str| report.attacks.iter().find(|row| row.name == name).unwrap();
     assert_eq!(report.subjects, 8);
-    assert_eq!(row("zero_effort").presentations, 56);
-    assert_eq!(row("replay_exact").presentations, 8);
-    assert_eq!(row("forgery_victim_digraphs").presentations, 24);
-    assert_eq!(row("genuine").presentations, 8);
+    // Typists are draws: some are found out while they enrol, have too few references, and are not attacked.
+    let met = row("genuine").presentations;
+    assert!((3..=8).contains(&met), "{met}");
+    assert_eq!(row("zero_effort").presentations, 7 * met);
+    assert_eq!(row("replay_exact").presentations, met);
+    assert_eq!(row("forgery_victim_digraphs").presentations, 3 * met);
     for name in ["bot_constant", "paste_or_autofill", "replay_exact"] {
         assert_eq!(row(name).detected, 1.0, "{name}");
         assert!(row(name).iapar <= row(name).iapar_without_detectors, "{name}");
@@ -59,7 +61,7 @@ fn every_attack_is_presented_counted_and_repeats() {
         assert!(row.windows > 0 && (0.0..=1.0).contains(&row.detected), "{}", row.name);
     }
     let table = std::fs::read_to_string(path.with_extension("md")).unwrap();
-    assert!(table.contains("| replay_exact | 8 | "), "{table}");
+    assert!(table.contains(&format!("| replay_exact | {met} | ")), "{table}");
     let mut again = attacked(dir.path(), &model, &path);
     again.seconds = report.seconds;
     let text = |report: &super::AttackReport| serde_json::to_string(report).unwrap();
