@@ -125,7 +125,7 @@ pub(super) fn simulate(cast: &Cast<'_>, model: &Arc<Model>, line: &LineConfig) -
     for learning in Learning::ALL {
         let mut player = Player::new(model, Arc::new(learning.line(line)))?;
         let mut walked = Vec::new();
-        let mut stepped_up = vec![0usize; WEEKS];
+        let mut stepped_up = [0usize; WEEKS];
         for &(claimed, other) in &pairs {
             interrupt::check()?;
             let person = cast.people[claimed];

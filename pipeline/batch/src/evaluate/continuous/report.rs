@@ -394,14 +394,15 @@ fn table(report: &ContinuousReport) -> String {
 
 /// Writes every decision of the streams, one stream a line.
 pub(super) fn write_traces(path: &Path, cast: &Cast<'_>, parts: &[(&str, &[Stream])]) -> Result<()> {
+    /// Position, steps, fresh, end µs, cosine, llr, evidence, risk.
+    type Row = (usize, usize, usize, i64, Option<f32>, Option<f32>, f32, f32);
     #[derive(Serialize)]
     struct Trace<'a> {
         half: &'a str,
         claimed: &'a str,
         other: Option<&'a str>,
         before: usize,
-        /// Position, steps, fresh, end µs, cosine, llr, evidence, risk.
-        judged: Vec<(usize, usize, usize, i64, Option<f32>, Option<f32>, f32, f32)>,
+        judged: Vec<Row>,
     }
     let unwritable = || format!("cannot write {}", path.display());
     let mut file = std::io::BufWriter::new(std::fs::File::create(path).with_context(unwritable)?);
