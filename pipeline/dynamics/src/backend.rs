@@ -161,6 +161,17 @@ impl Space {
             None => dot(mean, probe),
         }
     }
+
+    /// Cosine of a [`Space::mean_of`] and several probes of one stretch of behaviour, judged together: of their unit mean.
+    /// What differs from window to window cancels before the cosine is taken, which tells people apart far better than the
+    /// mean of the windows' own cosines does (`models/README.md`).
+    pub fn cosine_together<'a>(&self, mean: &[f32], probes: impl ExactSizeIterator<Item = &'a [f32]>) -> f32 {
+        let mut probes = probes.peekable();
+        match (probes.len(), probes.peek()) {
+            (1, Some(probe)) => self.cosine(mean, probe),
+            _ => dot(mean, &self.mean_of(probes)),
+        }
+    }
 }
 
 /// How embeddings of one network are compared. Cheap to clone.

@@ -230,11 +230,20 @@ impl ReferenceSet {
 
     /// Compares a probe of unit length, `[D]`, as the network gave it. The same with and without [`Self::prepare`].
     pub fn compare(&self, probe: &[f32], back_end: &BackEnd) -> Comparison {
+        self.compare_together(std::iter::once(probe), back_end)
+    }
+
+    /// Compares several probes of one stretch of behaviour together; see [`Space::cosine_together`].
+    pub fn compare_together<'a>(
+        &self,
+        probes: impl ExactSizeIterator<Item = &'a [f32]>,
+        back_end: &BackEnd,
+    ) -> Comparison {
         let space = &back_end.space;
         let cosine = if self.space.is(space) {
-            space.cosine(&self.mean, probe)
+            space.cosine_together(&self.mean, probes)
         } else {
-            space.cosine(&self.mean_in(space), probe)
+            space.cosine_together(&self.mean_in(space), probes)
         };
         Comparison {
             cosine,

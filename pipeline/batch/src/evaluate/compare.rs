@@ -39,8 +39,13 @@ impl BackEnd for Shipped {
             .iter()
             .map(|enrolled| reference_set(enrolled, embeddings))
             .collect();
-        trials.score(enrolled, threads, |claimed, _, window| {
-            sets[claimed].compare(embeddings.of(window), &self.back_end).llr
+        trials.score(enrolled, threads, |claimed, probe| {
+            sets[claimed]
+                .compare_together(
+                    probe.windows.iter().map(|&window| embeddings.of(window)),
+                    &self.back_end,
+                )
+                .llr
         })
     }
 }
@@ -125,8 +130,7 @@ impl BackEnd for Learned {
                     space.mean_of(references.map(|reference| embeddings.of(reference.window)))
                 });
                 let windows = &trials.probes[pair.probe as usize].windows;
-                let cosines = windows.iter().map(|&window| space.cosine(mean, embeddings.of(window)));
-                let score = cosines.sum::<f32>() / windows.len().max(1) as f32;
+                let score = space.cosine_together(mean, windows.iter().map(|&window| embeddings.of(window)));
                 scores.push((index, (claimed.person, pair.genuine, score)));
             }
             scores
@@ -166,8 +170,10 @@ pub(super) fn cosines(enrolled: &[Enrolled], trials: &Trials, embeddings: &Embed
         slope: 1.0,
         intercept: 0.0,
     });
-    trials.score(enrolled, NonZeroUsize::MIN, |claimed, _, window| {
-        sets[claimed].compare(embeddings.of(window), &plain).cosine
+    trials.score(enrolled, NonZeroUsize::MIN, |claimed, probe| {
+        sets[claimed]
+            .compare_together(probe.windows.iter().map(|&window| embeddings.of(window)), &plain)
+            .cosine
     })
 }
 

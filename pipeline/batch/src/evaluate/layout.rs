@@ -49,7 +49,7 @@ pub struct Reference {
 /// What is compared with an enrolment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// Indices of its windows; its score is the mean over them.
+    /// Indices of its windows; they are judged together.
     pub windows: Vec<usize>,
     /// Number of the person it is of, where the data tells.
     pub owner: Option<u32>,
@@ -176,20 +176,28 @@ impl Trials {
 
     /// Scores of all pairs; `score` gives that of one window against an enrolment for a probe's owner, and a probe has the
     /// mean over its windows.
-    pub(super) fn score(
+    pub(super) fn score_windows(
         &self,
         enrolled: &[Enrolled],
         threads: NonZeroUsize,
         score: impl Fn(usize, &Probe, usize) -> f32 + Sync,
     ) -> Scores {
+        self.score(enrolled, threads, |claimed, probe| {
+            let sum: f32 = probe.windows.iter().map(|&window| score(claimed, probe, window)).sum();
+            sum / probe.windows.len().max(1) as f32
+        })
+    }
+
+    /// Scores of all pairs; `score` gives that of a probe, all its windows together, against an enrolment.
+    pub(super) fn score(
+        &self,
+        enrolled: &[Enrolled],
+        threads: NonZeroUsize,
+        score: impl Fn(usize, &Probe) -> f32 + Sync,
+    ) -> Scores {
         let one = |pair: &Pair| {
             let (claimed, probe) = (pair.enrolled as usize, &self.probes[pair.probe as usize]);
-            let sum: f32 = probe.windows.iter().map(|&window| score(claimed, probe, window)).sum();
-            (
-                enrolled[claimed].person,
-                pair.genuine,
-                sum / probe.windows.len().max(1) as f32,
-            )
+            (enrolled[claimed].person, pair.genuine, score(claimed, probe))
         };
         let mut all = vec![(0, false, 0.0); self.pairs.len()];
         let share = self.pairs.len().div_ceil(threads.get()).max(1);

@@ -58,7 +58,7 @@ impl Method for Gaussian<'_> {
     }
 
     fn score(&self, enrolled: &[Enrolled], trials: &Trials, threads: NonZeroUsize) -> Scores {
-        trials.score(enrolled, threads, |claimed, probe, window| {
+        trials.score_windows(enrolled, threads, |claimed, probe, window| {
             let others = self
                 .background
                 .of(enrolled[claimed].person, self.background.partner(probe));

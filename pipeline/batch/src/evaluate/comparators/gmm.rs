@@ -71,7 +71,7 @@ impl Method for Mixture<'_> {
     }
 
     fn score(&self, enrolled: &[Enrolled], trials: &Trials, threads: NonZeroUsize) -> Scores {
-        trials.score(enrolled, threads, |claimed, probe, window| {
+        trials.score_windows(enrolled, threads, |claimed, probe, window| {
             let partner = self.background.partner(probe);
             let Some(universal) = self
                 .universal

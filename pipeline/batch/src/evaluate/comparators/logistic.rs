@@ -60,7 +60,7 @@ impl Method for Logistic<'_> {
     }
 
     fn score(&self, enrolled: &[Enrolled], trials: &Trials, threads: NonZeroUsize) -> Scores {
-        trials.score(enrolled, threads, |claimed, probe, window| {
+        trials.score_windows(enrolled, threads, |claimed, probe, window| {
             let classifier = &self.people[claimed][self.background.partner(probe)];
             let row = self.statistics.row(window);
             classifier.as_ref().map_or(0.0, |classifier| classifier.log_odds(row))

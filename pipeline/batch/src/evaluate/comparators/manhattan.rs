@@ -53,7 +53,7 @@ impl Method for Manhattan<'_> {
     }
 
     fn score(&self, enrolled: &[Enrolled], trials: &Trials, threads: NonZeroUsize) -> Scores {
-        trials.score(enrolled, threads, |claimed, probe, window| {
+        trials.score_windows(enrolled, threads, |claimed, probe, window| {
             -self.distance(
                 claimed,
                 enrolled[claimed].person,
