@@ -12,6 +12,10 @@ use ductus_learn::Network;
 use ductus_scorer::{BackEndSource, back_end_bytes, sha256_hex};
 use std::num::NonZeroUsize;
 
+/// Share of the mean variance added to every direction: those who train a network cannot tell how much, so it is the share that
+/// did no harm to others (ADR 9).
+const SHRINKAGE: f64 = 3.0;
+
 /// A space and what it came from.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Learned {
@@ -35,7 +39,11 @@ impl Learned {
         let cutting = recipe.cutting;
         let dividing = Dividing::of(cutting, cutting.config.steps, GAP_MINUTES);
         let occasions = dividing.embedded(people, |windows| embed::with_network(network, windows, threads))?;
-        match whiten(&occasions, &LearnConfig::default()) {
+        let config = LearnConfig {
+            shrinkage: SHRINKAGE,
+            ..LearnConfig::default()
+        };
+        match whiten(&occasions, &config) {
             Ok((whitening, people, occasions)) => Ok(Self {
                 space: Space::of(whitening),
                 people,
