@@ -8,6 +8,10 @@ use std::path::Path;
 
 /// Error of a small network on people kept aside, after some steps on the others.
 fn error_rate(people: &[Person]) -> f64 {
+    outcome(people, &[]).scores.measure().eer_global.unwrap()
+}
+
+fn outcome(people: &[Person], more: &[&str]) -> Outcome {
     let words = [
         "--data",
         "aalto=unused",
@@ -30,7 +34,7 @@ fn error_rate(people: &[Person]) -> f64 {
         "--hold-out",
         "15",
     ];
-    let args = fixtures::train_args(&[&words[..], &small[..]].concat());
+    let args = fixtures::train_args(&[&words[..], &small[..], more].concat());
     let recipe = Recipe::of(&args, people.len()).unwrap();
     let plan = Plan {
         args: &args,
@@ -38,13 +42,27 @@ fn error_rate(people: &[Person]) -> f64 {
         people,
         threads: NonZeroUsize::new(2).unwrap(),
     };
-    let outcome = plan.run().unwrap();
-    outcome.scores.measure().eer_global.unwrap()
+    plan.run().unwrap()
 }
 
 #[test]
 fn people_are_told_apart() {
     let rate = error_rate(&fixtures::typists(45));
+    assert!(rate < 0.25, "{rate}");
+}
+
+#[test]
+fn a_learned_space_comes_from_those_who_train() {
+    let people = fixtures::typists(45);
+    let plain = outcome(&people, &[]);
+    let learned = outcome(&people, &["--back-end", "learned"]);
+    assert!(plain.space.file().is_none());
+    let (bytes, source) = learned.space.file().unwrap();
+    // Thirty people; of their fifteen days the latest twelve.
+    assert_eq!((source.people, source.occasions), (30, 360));
+    assert_eq!(source.sha256, sha256_hex(&bytes));
+    assert_ne!(plain.scores, learned.scores);
+    let rate = learned.scores.measure().eer_global.unwrap();
     assert!(rate < 0.25, "{rate}");
 }
 
