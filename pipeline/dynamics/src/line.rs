@@ -339,7 +339,14 @@ impl Line {
         self.due.remove(&(session.due_us(&self.config), key.clone()));
         let refused_before = rejections.clone();
         self.accounting.rejected.merge(&rejections);
-        let fates = session.take(head, events, record.offset, self.watermark_us, &mut self.windows);
+        let fates = session.take(
+            head,
+            events,
+            record.offset,
+            self.watermark_us,
+            &mut self.windows,
+            &mut out.ready,
+        );
         self.accounting.windowed += fates.windowed;
         self.accounting.late += fates.late;
         self.accounting.rejected.merge(&fates.rejected);

@@ -18,6 +18,9 @@ const CARD_FILE: &str = "card.md";
 /// The protocol that the people kept aside are judged by.
 const PROTOCOL: &str = "held-out";
 
+/// One of the measures.
+type Rate = fn(&Measured) -> Option<f64>;
+
 /// Where the new version goes.
 pub(super) struct Place<'a> {
     args: &'a BackEndArgs,
@@ -188,7 +191,7 @@ fn card(manifest: &Manifest, new: &Version<'_>, old_card: &str) -> Result<String
     let (before, after) = (&new.judged.before, &new.judged.after.1);
     writeln!(text, "| protocol `{PROTOCOL}` | with | before |\n|---|---|---|")?;
     let percent = |rate: Option<f64>| rate.map_or("–".to_owned(), |rate| format!("{:.2} %", rate * 100.0));
-    let rates: [(&str, fn(&Measured) -> Option<f64>); 4] = [
+    let rates: [(&str, Rate); 4] = [
         ("EER, each person's own threshold, mean", |it| it.eer_subject),
         ("EER, one threshold", |it| it.eer_global),
         ("FNMR at FMR 1 %", |it| it.fnmr_at_fmr_1pct),

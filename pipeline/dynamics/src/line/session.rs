@@ -106,7 +106,8 @@ impl Session {
         }
     }
 
-    /// Takes the events of the next batch; windows that they close are appended to `windows`.
+    /// Takes the events of the next batch; windows that they close are appended to `windows`. What a change of the claim
+    /// closes goes to `ready` at once, under the claim that it was made with.
     pub(super) fn take(
         &mut self,
         head: &BatchHead<'_>,
@@ -114,6 +115,7 @@ impl Session {
         offset: i64,
         watermark_us: i64,
         windows: &mut Vec<Window>,
+        ready: &mut Vec<Ready>,
     ) -> Fates {
         self.seq_next = head.seq.saturating_add(1);
         self.last_offset = offset;
@@ -124,6 +126,7 @@ impl Session {
         }
         if head.subject != self.id.subject.as_deref() {
             self.windower.close(Closed::End, windows);
+            self.hand_over(windows, offset, ready);
             self.id = Arc::new(session_id(head));
             self.standing = Arc::default();
             self.watch = Arc::default();

@@ -212,6 +212,32 @@ fn short_sessions_say_so() {
 }
 
 #[test]
+fn what_was_typed_under_one_claim_is_not_laid_to_the_next() {
+    let events = typed(1, 60, 0);
+    let (a, b) = events.split_at(60);
+    let next = EventBatch {
+        subject: Some("somebody-else".to_owned()),
+        ..batch("x", 1, b)
+    };
+    let (decisions, accounting) = run(&[batch("x", 0, a), next]);
+    assert!(accounting.balances(), "{accounting:?}");
+    let lines: Vec<String> = decisions
+        .iter()
+        .map(|decision| {
+            let subject = decision.subject.as_deref().unwrap_or("nobody");
+            format!(
+                "{subject}: window {} of {} steps",
+                decision.window.sequence, decision.window.steps
+            )
+        })
+        .collect();
+    expect![[r#"
+        s-1: window 0 of 30 steps
+        somebody-else: window 1 of 30 steps"#]]
+    .assert_eq(&lines.join("\n"));
+}
+
+#[test]
 fn repeated_and_missing_batches() {
     let events = typed(1, 60, 0);
     let (a, b) = events.split_at(40);

@@ -3,7 +3,7 @@
 //! Source: any data set. People are split by a hash of their pseudonym into two halves: on one the threshold is chosen for the
 //! budget (one false step-up in so many hours of activity), on the other everything is reported; impostors come from the same
 //! half. A person's first half of sessions enrols them as one long session, the second half, one recording after the other
-//! (see [`script`]), is what they do under watch, once to its end, and again and again with another person taking over in
+//! (module `script`), is what they do under watch, once to its end, and again and again with another person taking over in
 //! the middle, who goes on with their own second half. With `--rounds` the order of a person's sessions is turned, so that
 //! each enrols and is watched in turn.
 //!
