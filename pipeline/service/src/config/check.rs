@@ -90,7 +90,11 @@ fn decisions(config: &Config, rules: &mut Rules<'_>) {
     let liveness = &config.liveness;
     rules.within("liveness.suspicion_keep", liveness.suspicion_keep, 0.0..=1.0);
     rules.within("liveness.accusation", liveness.accusation, 0.0..=100.0);
-    rules.within("liveness.replay_moves_equal_min", liveness.replay_moves_equal_min, 0.0..=1.0);
+    rules.within(
+        "liveness.replay_moves_equal_min",
+        liveness.replay_moves_equal_min,
+        0.0..=1.0,
+    );
     rules.positive("liveness.keys_max", liveness.keys_max);
     rules.positive("liveness.strokes_max", liveness.strokes_max);
     rules.positive("liveness.replay_steps_min", liveness.replay_steps_min);

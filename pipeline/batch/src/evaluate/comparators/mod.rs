@@ -6,7 +6,8 @@
 //! - `scaled_manhattan`: Killourhy & Maxion, DSN 2009, whose best detector it was.
 //! - `gaussian`: a normal distribution a person against that of the background.
 //! - `gmm_ubm`: a mixture learned from the background, adapted to each person (Reynolds, Quatieri & Dunn, Digital Signal
-//!   Processing 10, 2000); its numbers of components and its relevance were set beforehand and never tuned.
+//!   Processing 10, 2000); its relevance was set beforehand, its number of components changed once (8 to 4), which
+//!   made no clear difference.
 //! - `sgd_logistic`: a logistic classifier a person, learned by stochastic gradient descent against the background, as one of
 //!   the two projects that Ductus grew from did it.
 //! - `seed_lstm`: the network of the other one, see [`seed`].
