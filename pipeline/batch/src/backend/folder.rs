@@ -7,8 +7,7 @@ use crate::train::HELD_OUT_FILE;
 use anyhow::{Context, Result, bail};
 use ductus_dynamics::backend::Learned;
 use ductus_scorer::{
-    Accuracy, BACK_END_FILE, BackEndSource, Contract, DataSource, MANIFEST_FILE, Manifest, Model, back_end_bytes,
-    sha256_hex,
+    BACK_END_FILE, BackEndSource, Contract, DataSource, MANIFEST_FILE, Manifest, Model, back_end_bytes, sha256_hex,
 };
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -104,19 +103,7 @@ impl<'a> Place<'a> {
                 data,
             }),
             training,
-            accuracy: Accuracy {
-                protocol: PROTOCOL.to_owned(),
-                subjects: new.subjects,
-                genuine: Some(measured.genuine),
-                impostor: Some(measured.impostor),
-                eer_subject: measured.eer_subject,
-                eer_global: measured.eer_global,
-                auc: measured.auc,
-                fnmr_at_fmr_1pct: measured.fnmr_at_fmr_1pct,
-                fnmr_at_fmr_0_1pct: measured.fnmr_at_fmr_0_1pct,
-                cllr,
-                min_cllr,
-            },
+            accuracy: measured.accuracy(PROTOCOL, new.subjects, cllr, min_cllr),
             ..new.old.clone()
         }
     }

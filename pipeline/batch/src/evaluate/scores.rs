@@ -2,6 +2,7 @@
 
 use super::bootstrap::{self, Intervals};
 use ductus_dynamics::accuracy::{self, Ranked};
+use ductus_scorer::Accuracy;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -36,6 +37,25 @@ pub struct Measured {
     pub fnmr_at_fmr_1pct: Option<f64>,
     /// FNMR where FMR is at most 0.1 %.
     pub fnmr_at_fmr_0_1pct: Option<f64>,
+}
+
+impl Measured {
+    /// What a manifest says of them.
+    pub fn accuracy(&self, protocol: &str, subjects: usize, cllr: Option<f64>, min_cllr: Option<f64>) -> Accuracy {
+        Accuracy {
+            protocol: protocol.to_owned(),
+            subjects,
+            genuine: Some(self.genuine),
+            impostor: Some(self.impostor),
+            eer_subject: self.eer_subject,
+            eer_global: self.eer_global,
+            auc: self.auc,
+            fnmr_at_fmr_1pct: self.fnmr_at_fmr_1pct,
+            fnmr_at_fmr_0_1pct: self.fnmr_at_fmr_0_1pct,
+            cllr,
+            min_cllr,
+        }
+    }
 }
 
 /// Measures with the range that chance gives them.

@@ -33,7 +33,7 @@ use crate::{config, embed};
 use anyhow::{Context, Result, bail};
 use ductus_dynamics::feature;
 use ductus_learn::Network;
-use ductus_scorer::{Accuracy, BackEndSource, DataSource, MANIFEST_FORMAT, Manifest, Training, sha256_hex};
+use ductus_scorer::{BackEndSource, DataSource, MANIFEST_FORMAT, Manifest, Training, sha256_hex};
 use fit::{Fitted, Material, Run, fit, steps_in};
 use serde::Serialize;
 use space::Learned;
@@ -299,19 +299,7 @@ impl Plan<'_> {
                 started: day,
                 data,
             },
-            accuracy: Accuracy {
-                protocol: self.args.protocol.name().to_owned(),
-                subjects: outcome.judged_people,
-                genuine: Some(measured.genuine),
-                impostor: Some(measured.impostor),
-                eer_subject: measured.eer_subject,
-                eer_global: measured.eer_global,
-                auc: measured.auc,
-                fnmr_at_fmr_1pct: measured.fnmr_at_fmr_1pct,
-                fnmr_at_fmr_0_1pct: measured.fnmr_at_fmr_0_1pct,
-                cllr,
-                min_cllr,
-            },
+            accuracy: measured.accuracy(self.args.protocol.name(), outcome.judged_people, cllr, min_cllr),
         })
     }
 

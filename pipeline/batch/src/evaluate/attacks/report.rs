@@ -3,6 +3,7 @@
 use super::cast::Cast;
 use super::figures::Quantiles;
 use super::play::Played;
+use crate::evaluate::Measured;
 use anyhow::{Context, Result};
 use ductus_dynamics::liveness::Detector;
 use ductus_scorer::Manifest;
@@ -22,20 +23,9 @@ pub struct AttackReport {
     pub protocol: &'static str,
     /// People who were attacked.
     pub subjects: usize,
-    /// Genuine sessions.
-    pub genuine: u64,
-    /// Attack sessions.
-    pub impostor: u64,
-    /// Nothing is compared window by window here: null, as the next four.
-    pub eer_subject: Option<f64>,
-    /// Null.
-    pub eer_global: Option<f64>,
-    /// Null.
-    pub auc: Option<f64>,
-    /// Null.
-    pub fnmr_at_fmr_1pct: Option<f64>,
-    /// Null.
-    pub fnmr_at_fmr_0_1pct: Option<f64>,
+    /// Genuine sessions and attack sessions. Nothing is compared window by window here, so every rate is null.
+    #[serde(flatten)]
+    pub measured: Measured,
     /// Steps of a presentation.
     pub presentation_steps: usize,
     /// Share of zero-effort sessions that end without a step-up: the false match rate of the transaction.
@@ -163,13 +153,11 @@ impl AttackReport {
         Self {
             protocol: "attacks",
             subjects: cast.subjects.len(),
-            genuine: count(true),
-            impostor: count(false),
-            eer_subject: None,
-            eer_global: None,
-            auc: None,
-            fnmr_at_fmr_1pct: None,
-            fnmr_at_fmr_0_1pct: None,
+            measured: Measured {
+                genuine: count(true),
+                impostor: count(false),
+                ..Measured::default()
+            },
             presentation_steps: super::cast::presentation_steps(cast.modality),
             fmr_zero_effort: zero_effort.and_then(|row| row.iapar),
             attacks,

@@ -4,6 +4,7 @@ use super::adaptation::Adaptation;
 use super::layout::Cast;
 use super::measure::{Genuine, Rule, Stream, Takeovers, choose, quantile};
 use super::picture;
+use crate::evaluate::Measured;
 use anyhow::{Context, Result};
 use ductus_dynamics::accuracy;
 use ductus_dynamics::event::Modality;
@@ -32,20 +33,9 @@ pub struct ContinuousReport {
     pub protocol: &'static str,
     /// People reported.
     pub subjects: usize,
-    /// Windows of the right person that were compared.
-    pub genuine: u64,
-    /// Windows of somebody else only that were compared.
-    pub impostor: u64,
-    /// Not given by this protocol.
-    pub eer_subject: Option<f64>,
-    /// Equal error rate of windows under one threshold.
-    pub eer_global: Option<f64>,
-    /// Area under the curve of windows.
-    pub auc: Option<f64>,
-    /// FNMR of windows at FMR 1 %.
-    pub fnmr_at_fmr_1pct: Option<f64>,
-    /// FNMR of windows at FMR 0.1 %.
-    pub fnmr_at_fmr_0_1pct: Option<f64>,
+    /// Of windows: those of the right person, and those of somebody else only. Nobody has a rate of their own here.
+    #[serde(flatten)]
+    pub measured: Measured,
     /// What an action is.
     pub action: &'static str,
     /// People who chose the threshold.
@@ -180,13 +170,15 @@ fn measure(found: &Found<'_>) -> ContinuousReport {
     ContinuousReport {
         protocol: "continuous",
         subjects: found.cast.report.len(),
-        genuine: genuine.len() as u64,
-        impostor: impostor.len() as u64,
-        eer_subject: None,
-        eer_global: accuracy::eer(&genuine, &impostor),
-        auc: accuracy::auc(&genuine, &impostor),
-        fnmr_at_fmr_1pct: accuracy::fnmr_at_fmr(&genuine, &impostor, 0.01),
-        fnmr_at_fmr_0_1pct: accuracy::fnmr_at_fmr(&genuine, &impostor, 0.001),
+        measured: Measured {
+            genuine: genuine.len() as u64,
+            impostor: impostor.len() as u64,
+            eer_subject: None,
+            eer_global: accuracy::eer(&genuine, &impostor),
+            auc: accuracy::auc(&genuine, &impostor),
+            fnmr_at_fmr_1pct: accuracy::fnmr_at_fmr(&genuine, &impostor, 0.01),
+            fnmr_at_fmr_0_1pct: accuracy::fnmr_at_fmr(&genuine, &impostor, 0.001),
+        },
         action: match found.cast.modality {
             Modality::Keystroke => "keystrokes",
             Modality::Pointer => "pointer events",
@@ -360,7 +352,11 @@ fn table(report: &ContinuousReport) -> String {
         ),
         (
             "windows: EER under one threshold, AUC",
-            format!("{}, {}", percent(report.eer_global), decimal(report.auc)),
+            format!(
+                "{}, {}",
+                percent(report.measured.eer_global),
+                decimal(report.measured.auc)
+            ),
         ),
     ];
     for (name, value) in rows {

@@ -46,7 +46,7 @@ fn takeovers_are_judged_and_written() {
     let found = continuous(&args);
     assert_eq!(found.subjects + found.subjects_choosing, 12);
     assert_eq!(found.takeovers + found.takeovers_left_out, found.subjects * 3);
-    assert!(found.genuine > 0 && found.impostor > 0 && found.genuine_hours > 0.0);
+    assert!(found.measured.genuine > 0 && found.measured.impostor > 0 && found.genuine_hours > 0.0);
     assert_eq!(found.adaptation.as_ref().unwrap().pairs, found.subjects);
     let written: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&report).unwrap()).unwrap();
     for key in [
