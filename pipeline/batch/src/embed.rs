@@ -4,7 +4,7 @@ use crate::interrupt;
 use anyhow::{Context, Result};
 use ductus_dynamics::backend::Space;
 use ductus_dynamics::feature::FeatureWindow;
-use ductus_learn::Network;
+use ductus_learn::Ensemble;
 use ductus_scorer::{BATCH_WINDOWS_MAX, Model};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -77,11 +77,11 @@ fn embed_part(model: &Arc<Model>, windows: &[FeatureWindow], values: &mut [f32])
 }
 
 /// Embeds with the trainer's own forward pass.
-pub fn with_network(network: &Network, windows: &[FeatureWindow], threads: NonZeroUsize) -> Result<Embeddings> {
+pub fn with_network(network: &Ensemble, windows: &[FeatureWindow], threads: NonZeroUsize) -> Result<Embeddings> {
     let batch: Vec<&[f32]> = windows.iter().map(|window| window.values.as_slice()).collect();
     let values = network.embed(&batch, threads).context("cannot embed windows")?;
     Ok(Embeddings {
-        dims: network.config().embedding,
+        dims: network.dims(),
         values,
     })
 }

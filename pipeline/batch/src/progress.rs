@@ -1,6 +1,7 @@
 //! Progress on standard error; silent where nobody looks at a terminal.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::borrow::Cow;
 
 /// A bar that counts towards a known end.
 #[derive(Debug)]
@@ -15,7 +16,7 @@ pub fn files(what: &'static str, total: usize) -> Progress {
 }
 
 /// Progress over steps of any kind.
-pub fn steps(what: &'static str, total: u64) -> Progress {
+pub fn steps(what: impl Into<Cow<'static, str>>, total: u64) -> Progress {
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(4));
     // The template is a constant; without it the bar only looks plainer.
     if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {eta}") {

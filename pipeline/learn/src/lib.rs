@@ -3,7 +3,7 @@
 //! A [`Network`] turns a sequence of feature rows (one row a key press or pointer event) into an embedding: LSTM
 //! layers, the mean over the real steps, a linear map, unit length. A [`Trainer`] moves its weights so that two
 //! sequences of one person point the same way and two sequences of different people do not.
-//! [`Network::to_onnx`] writes what the scorer loads.
+//! [`Network::to_onnx`] writes what the scorer loads. Networks that err on other people judge together in an [`Ensemble`].
 //!
 //! ```
 //! use ductus_learn::{Dataset, NetworkConfig, TrainConfig, Trainer};
@@ -34,6 +34,7 @@ mod cell;
 mod checkpoint;
 mod chunk;
 mod dataset;
+mod ensemble;
 mod error;
 mod loss;
 mod lstm;
@@ -50,6 +51,7 @@ mod train;
 mod reference;
 
 pub use dataset::Dataset;
+pub use ensemble::{Ensemble, MEMBERS_MAX};
 pub use error::LearnError;
 pub use loss::Loss;
 pub use network::{Network, NetworkConfig};

@@ -180,7 +180,7 @@ impl Network {
     /// The network as an ONNX model: inputs `x` `[batch, steps, features]` (zero padded) and `lengths` `[batch]`
     /// (int32, at least 1), output `embedding` `[batch, embedding]`.
     pub fn to_onnx(&self) -> Vec<u8> {
-        onnx::export(self)
+        onnx::export(std::slice::from_ref(self))
     }
 
     /// The network as versioned, checksummed bytes.

@@ -4,11 +4,13 @@
 //! `embedding` float32 `[batch, D]` of unit length. Batch and steps are symbolic.
 //!
 //! Invariants: operator set 17 and format version 8, which ONNX Runtime has read for years; the mean divides the sum
-//! over all steps by the length, which is right because the LSTM operator writes zeros beyond `sequence_lens`.
+//! over all steps by the length, which is right because the LSTM operator writes zeros beyond `sequence_lens`; the nodes of
+//! several networks differ by a prefix, and a single network has none.
 
 mod proto;
 
 use crate::chunk::NORM_MIN;
+use crate::ensemble::share;
 use crate::network::Network;
 use prost::Message;
 use proto::{Attribute, Dimension, GraphProto, ModelProto, NodeProto, OperatorSet, TensorProto, ValueInfo};
@@ -16,12 +18,12 @@ use proto::{Attribute, Dimension, GraphProto, ModelProto, NodeProto, OperatorSet
 const OPERATOR_SET: i64 = 17;
 const FORMAT_VERSION: i64 = 8;
 
-/// Writes the model.
-pub(crate) fn export(network: &Network) -> Vec<u8> {
-    model(network).encode_to_vec()
+/// Writes the model of networks whose embeddings stand side by side; at least one, all of the same features.
+pub(crate) fn export(networks: &[Network]) -> Vec<u8> {
+    model(networks).encode_to_vec()
 }
 
-fn model(network: &Network) -> ModelProto {
+fn model(networks: &[Network]) -> ModelProto {
     ModelProto {
         ir_version: Some(FORMAT_VERSION),
         producer_name: Some("ductus-learn".into()),
@@ -30,13 +32,52 @@ fn model(network: &Network) -> ModelProto {
             domain: Some(String::new()),
             version: Some(OPERATOR_SET),
         }],
-        graph: Some(graph(network)),
+        graph: Some(graph(networks)),
     }
 }
 
-fn graph(network: &Network) -> GraphProto {
-    let config = network.config();
+fn graph(networks: &[Network]) -> GraphProto {
     let mut builder = Builder::default();
+    if let [only] = networks {
+        embed(&mut builder, only);
+    } else {
+        join(&mut builder, networks);
+    }
+    let features = networks.first().map_or(0, |network| network.config().features);
+    let embedding = networks.iter().map(|network| network.config().embedding).sum();
+    let symbol = |name: &str| Dimension::symbol(name);
+    GraphProto {
+        name: Some("ductus".into()),
+        node: builder.nodes,
+        initializer: builder.weights,
+        input: vec![
+            ValueInfo::float("x", vec![symbol("batch"), symbol("steps"), Dimension::fixed(features)]),
+            ValueInfo::int32("lengths", vec![symbol("batch")]),
+        ],
+        output: vec![ValueInfo::float(
+            "embedding",
+            vec![symbol("batch"), Dimension::fixed(embedding)],
+        )],
+    }
+}
+
+/// The networks' embeddings side by side, divided by their common length.
+fn join(builder: &mut Builder, networks: &[Network]) {
+    let mut embeddings = Vec::new();
+    for (number, network) in networks.iter().enumerate() {
+        builder.prefix = format!("member{number}_");
+        embeddings.push(embed(builder, network));
+    }
+    builder.prefix.clear();
+    let embeddings: Vec<&str> = embeddings.iter().map(String::as_str).collect();
+    let joined = builder.node("Concat", "joined", &embeddings, vec![Attribute::int("axis", 1)]);
+    let share = builder.weight("share".into(), &[], &[share(networks.len())]);
+    builder.node("Mul", "embedding", &[&joined, &share], Vec::new());
+}
+
+/// From `x` and `lengths` to the embedding of one network.
+fn embed(builder: &mut Builder, network: &Network) -> String {
+    let config = network.config();
     let mut rows = builder.node(
         "Transpose",
         "x_by_step",
@@ -44,32 +85,15 @@ fn graph(network: &Network) -> GraphProto {
         vec![Attribute::ints("perm", [1, 0, 2])],
     );
     for layer in 0..config.layers {
-        let outputs = lstm(&mut builder, network, layer, &rows);
+        let outputs = lstm(builder, network, layer, &rows);
         rows = if layer + 1 < config.layers {
-            join_directions(&mut builder, config.bidirectional, config.width(), layer, &outputs)
+            join_directions(builder, config.bidirectional, config.width(), layer, &outputs)
         } else {
             outputs
         };
     }
-    let pooled = mean_over_steps(&mut builder, config.bidirectional, config.width(), &rows);
-    project(&mut builder, network, &pooled);
-    let symbol = |name: &str| Dimension::symbol(name);
-    GraphProto {
-        name: Some("ductus".into()),
-        node: builder.nodes,
-        initializer: builder.weights,
-        input: vec![
-            ValueInfo::float(
-                "x",
-                vec![symbol("batch"), symbol("steps"), Dimension::fixed(config.features)],
-            ),
-            ValueInfo::int32("lengths", vec![symbol("batch")]),
-        ],
-        output: vec![ValueInfo::float(
-            "embedding",
-            vec![symbol("batch"), Dimension::fixed(config.embedding)],
-        )],
-    }
+    let pooled = mean_over_steps(builder, config.bidirectional, config.width(), &rows);
+    project(builder, network, &pooled)
 }
 
 /// One LSTM operator for all directions of a layer; its output is `[steps, directions, batch, hidden]`.
@@ -149,7 +173,7 @@ fn mean_over_steps(builder: &mut Builder, both: bool, width: usize, outputs: &st
 }
 
 /// Linear map and division by the norm.
-fn project(builder: &mut Builder, network: &Network, pooled: &str) {
+fn project(builder: &mut Builder, network: &Network, pooled: &str) -> String {
     let config = network.config();
     let (linear, bias) = (
         &network.parameters()[config.linear()],
@@ -162,7 +186,7 @@ fn project(builder: &mut Builder, network: &Network, pooled: &str) {
     let norm = builder.node("ReduceL2", "norm", &[&projected], over);
     let least = builder.weight("norm_min".into(), &[], &[NORM_MIN]);
     let norm = builder.node("Max", "norm_bounded", &[&norm, &least], Vec::new());
-    builder.node("Div", "embedding", &[&projected, &norm], Vec::new());
+    builder.node("Div", "embedding", &[&projected, &norm], Vec::new())
 }
 
 /// Appends a row-major matrix with rows and columns exchanged.
@@ -177,26 +201,31 @@ fn extend_transposed(target: &mut Vec<f32>, values: &[f32], columns: usize) {
 struct Builder {
     nodes: Vec<NodeProto>,
     weights: Vec<TensorProto>,
+    /// Stands before the names of what is added.
+    prefix: String,
 }
 
 impl Builder {
     fn node(&mut self, operator: &str, output: &str, inputs: &[&str], attribute: Vec<Attribute>) -> String {
+        let output = format!("{}{output}", self.prefix);
         self.nodes.push(NodeProto {
             input: inputs.iter().map(ToString::to_string).collect(),
-            output: vec![output.to_string()],
-            name: Some(output.to_string()),
+            output: vec![output.clone()],
+            name: Some(output.clone()),
             op_type: Some(operator.to_string()),
             attribute,
         });
-        output.to_string()
+        output
     }
 
     fn weight(&mut self, name: String, shape: &[usize], values: &[f32]) -> String {
+        let name = format!("{}{name}", self.prefix);
         self.weights.push(TensorProto::floats(&name, shape, values));
         name
     }
 
     fn integers(&mut self, name: String, values: &[i64]) -> String {
+        let name = format!("{}{name}", self.prefix);
         self.weights.push(TensorProto::integers(&name, values));
         name
     }
@@ -209,14 +238,22 @@ mod tests {
     use std::fmt::Write;
 
     fn outline(bidirectional: bool) -> String {
+        outline_of(&[network(2, bidirectional)])
+    }
+
+    fn network(layers: usize, bidirectional: bool) -> Network {
         let config = NetworkConfig {
             features: 17,
-            layers: 2,
+            layers,
             hidden: 8,
             bidirectional,
             embedding: 5,
         };
-        let bytes = Network::random(config, 1).unwrap().to_onnx();
+        Network::random(config, 1).unwrap()
+    }
+
+    fn outline_of(networks: &[Network]) -> String {
+        let bytes = export(networks);
         let model = ModelProto::decode(bytes.as_slice()).unwrap();
         let graph = model.graph.unwrap();
         let mut text = format!(
@@ -318,6 +355,25 @@ mod tests {
             norm_min []
         "#]]
         .assert_eq(&outline(false));
+    }
+
+    #[test]
+    fn structure_of_two() {
+        let outline = outline_of(&[network(1, false), network(1, false)]);
+        let last: Vec<&str> = outline
+            .lines()
+            .filter(|line| line.contains("embedding") || line.contains("share") || line.contains("LSTM"))
+            .collect();
+        expect_test::expect![[r#"
+            embedding: type 1 [batch, 10]
+            member0_lstm0 <- LSTM member0_x_by_step member0_w0 member0_r0 member0_b0 lengths hidden_size=8 direction=forward
+            member0_embedding <- Div member0_projected member0_norm_bounded
+            member1_lstm0 <- LSTM member1_x_by_step member1_w0 member1_r0 member1_b0 lengths hidden_size=8 direction=forward
+            member1_embedding <- Div member1_projected member1_norm_bounded
+            joined <- Concat member0_embedding member1_embedding axis=1
+            embedding <- Mul joined share
+            share []
+        "#]].assert_eq(&(last.join("\n") + "\n"));
     }
 
     #[test]

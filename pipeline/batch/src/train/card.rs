@@ -5,7 +5,7 @@ use super::recipe::terms;
 use crate::import::CommercialUse;
 use anyhow::Result;
 use ductus_dynamics::event::{KeyDetail, Modality};
-use ductus_learn::TrainConfig;
+use ductus_learn::{Loss, TrainConfig};
 use ductus_scorer::{Accuracy, Manifest};
 use std::fmt::Write;
 
@@ -58,13 +58,17 @@ fn what(draft: &Draft<'_>) -> String {
     };
     format!(
         "Turns {steps} {window}{told} into {} numbers of unit length; the cosine of two of them says how alike they are. \
-         {} {}LSTM layer{} of {} (mean over the steps, linear map), {} weights.",
-        network.embedding,
+         {}{} {}LSTM layer{} of {} (mean over the steps, linear map), {} weights.",
+        draft.fitted.network.dims(),
+        match draft.recipe.members {
+            1 => String::new(),
+            members => format!("{members} networks whose embeddings stand side by side, each of "),
+        },
         network.layers,
         if network.bidirectional { "bidirectional " } else { "" },
         if network.layers == 1 { "" } else { "s" },
         network.hidden,
-        network.parameters(),
+        draft.recipe.members as usize * network.parameters(),
     )
 }
 
@@ -74,14 +78,28 @@ fn recipe(draft: &Draft<'_>) -> String {
         sequences_per_person,
         steps,
         learning_rate,
+        loss,
         ..
     } = &draft.recipe.config;
     format!(
         "{}, {steps} steps of {people_per_batch} people × {sequences_per_person} windows, Adam {learning_rate} with warm-up and \
-         cosine, augmentation at event times: {}",
-        draft.recipe.loss.describe(),
-        draft.recipe.augmentation.name()
+         cosine; times changed: {}, windows that go on as another one of the same person: {:.0} %, people turned into others \
+         by up to e^±{}",
+        in_words(*loss),
+        draft.recipe.changes.times.name(),
+        100.0 * draft.recipe.changes.splice,
+        draft.recipe.changes.persona
     )
+}
+
+fn in_words(loss: Loss) -> String {
+    match loss {
+        Loss::SupervisedContrastive { temperature } => {
+            format!("supervised contrastive loss at temperature {temperature}")
+        }
+        Loss::Triplet { margin } => format!("semi-hard triplets with margin {margin}"),
+        Loss::Contrastive { margin } => format!("contrastive loss on pairs with margin {margin}"),
+    }
 }
 
 fn accuracy(text: &mut String, draft: &Draft<'_>) -> Result<()> {

@@ -1,9 +1,8 @@
-//! One training: people to sequences, steps with checkpoints, a network.
+//! One training: people to sequences, steps with checkpoints, a network or several that judge together.
 //!
 //! Invariants: a training that was interrupted and resumed gives the network of one that was not; a checkpoint is used only
 //! for the very same recipe and data.
 
-use super::augment::{Augmentation, augment};
 use super::recipe::Recipe;
 use crate::corpus::Person;
 use crate::evaluate::seed_sees;
@@ -11,8 +10,9 @@ use crate::{config, interrupt, progress};
 use anyhow::{Context, Result, bail};
 use ductus_dynamics::feature::FeatureWindow;
 use ductus_dynamics::window::Window;
-use ductus_learn::{ChaCha8Rng, Dataset, Network, Trainer};
+use ductus_learn::{ChaCha8Rng, Dataset, Ensemble, Network, TrainConfig, Trainer};
 use sha2::{Digest, Sha256};
+use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ const LOSS_STEPS: usize = 50;
 /// What a training made.
 #[derive(Debug)]
 pub(super) struct Fitted {
-    pub(super) network: Network,
+    pub(super) network: Ensemble,
     /// Mean over the last steps.
     pub(super) loss: f64,
     /// People with at least two sequences.
@@ -94,57 +94,96 @@ pub(super) struct Run<'a> {
     pub(super) resume: bool,
 }
 
-/// Trains to the end of the schedule.
-pub(super) fn fit(material: Material, recipe: &Recipe, run: &Run<'_>) -> Result<Fitted> {
-    let (people, windows) = (material.people(), material.sequences());
-    let Material {
-        data,
-        windows: originals,
-    } = material;
-    let checkpoint = Checkpoint::of(recipe, &data, run.part);
-    let mut trainer = match checkpoint.as_ref().filter(|_| run.resume).and_then(Checkpoint::read) {
-        Some(bytes) => Trainer::resume(&bytes, data).context("cannot resume")?,
-        None => Trainer::new(recipe.config.clone(), data)?,
-    };
-    let bar = progress::steps(run.label, recipe.config.steps);
-    let mut losses = Vec::new();
-    let mut saved = Instant::now();
-    let mut change = |rng: &mut ChaCha8Rng, person: usize, sequence: usize, values: &mut Vec<f32>| {
-        augment(recipe.augmentation, &originals[person][sequence], rng, values);
-        if recipe.seed_design {
-            seed_sees(values);
-        }
-    };
-    while !trainer.is_finished() {
-        let report = match recipe.augmentation {
-            Augmentation::None => trainer.step(run.threads)?,
-            Augmentation::Mixed | Augmentation::Half => trainer.step_augmented(run.threads, &mut change)?,
+/// Trains every member to the end of the schedule.
+pub(super) fn fit(material: &Material, recipe: &Recipe, run: &Run<'_>) -> Result<Fitted> {
+    let (mut members, mut losses, mut checkpoints) = (Vec::new(), Vec::new(), Vec::new());
+    for number in 0..recipe.members {
+        let member = Member {
+            material,
+            recipe,
+            config: TrainConfig {
+                seed: recipe.config.seed.wrapping_add(number),
+                ..recipe.config.clone()
+            },
+            part: format!("{} {}/{}", run.part, number + 1, recipe.members),
+            run,
         };
-        losses.push(report.loss);
-        bar.set(report.step, format!("loss {:.4}", report.loss));
-        if report.step % 100 == 0 {
-            tracing::info!(part = run.part, step = report.step, loss = report.loss, "training");
-        }
-        if interrupt::requested() || saved.elapsed() > CHECKPOINT_EVERY {
-            checkpoint
-                .as_ref()
-                .map_or(Ok(()), |checkpoint| checkpoint.write(&trainer.checkpoint()))?;
-            saved = Instant::now();
-            interrupt::check().context("training stopped; the same command with --resume goes on from here")?;
-        }
+        let (network, loss, checkpoint) = member.fit()?;
+        members.push(network);
+        losses.extend(loss);
+        checkpoints.extend(checkpoint);
     }
-    if let Some(checkpoint) = checkpoint {
-        checkpoint.remove();
-    }
-    let last = &losses[losses.len().saturating_sub(LOSS_STEPS)..];
-    let loss = last.iter().sum::<f64>() / last.len().max(1) as f64;
-    let network = trainer.averaged_network().unwrap_or(trainer.network()).clone();
+    checkpoints.iter().for_each(Checkpoint::remove);
     Ok(Fitted {
-        network,
-        loss,
-        people,
-        windows,
+        loss: losses.iter().sum::<f64>() / losses.len().max(1) as f64,
+        network: Ensemble::new(members)?,
+        people: material.people(),
+        windows: material.sequences(),
     })
+}
+
+/// The training of one network.
+struct Member<'a> {
+    material: &'a Material,
+    recipe: &'a Recipe,
+    /// The recipe's, with a seed of its own.
+    config: TrainConfig,
+    /// Sets it apart from the other members, and from those of other parts.
+    part: String,
+    run: &'a Run<'a>,
+}
+
+impl Member<'_> {
+    /// The network, its loss over the last steps where any were left to do, and the checkpoint of its end: who resumes does
+    /// not train it again.
+    fn fit(self) -> Result<(Network, Option<f64>, Option<Checkpoint>)> {
+        let (recipe, run, seed) = (self.recipe, self.run, self.config.seed);
+        let data = self.material.data.clone();
+        let checkpoint = Checkpoint::of(recipe, &data, &self.part);
+        let mut trainer = match checkpoint.as_ref().filter(|_| run.resume).and_then(Checkpoint::read) {
+            Some(bytes) => Trainer::resume(&bytes, data).context("cannot resume")?,
+            None => Trainer::new(self.config, data)?,
+        };
+        let bar = progress::steps(format!("{} {}", run.label, self.part), recipe.config.steps);
+        let mut losses = Vec::new();
+        let mut saved = Instant::now();
+        let step = Cell::new(0);
+        let mut change = |rng: &mut ChaCha8Rng, person: usize, sequence: usize, values: &mut Vec<f32>| {
+            let persona = recipe.changes.persona(seed, step.get(), person);
+            let windows = &self.material.windows[person];
+            recipe.changes.apply(windows, sequence, persona.as_ref(), rng, values);
+            if recipe.seed_design {
+                seed_sees(values);
+            }
+        };
+        while !trainer.is_finished() {
+            step.set(trainer.steps_done());
+            let report = if recipe.changes.are_none() {
+                trainer.step(run.threads)?
+            } else {
+                trainer.step_augmented(run.threads, &mut change)?
+            };
+            losses.push(report.loss);
+            bar.set(report.step, format!("loss {:.4}", report.loss));
+            if report.step % 100 == 0 {
+                tracing::info!(part = self.part, step = report.step, loss = report.loss, "training");
+            }
+            if interrupt::requested() || saved.elapsed() > CHECKPOINT_EVERY {
+                checkpoint
+                    .as_ref()
+                    .map_or(Ok(()), |checkpoint| checkpoint.write(&trainer.checkpoint()))?;
+                saved = Instant::now();
+                interrupt::check().context("training stopped; the same command with --resume goes on from here")?;
+            }
+        }
+        if let Some(checkpoint) = checkpoint.as_ref().filter(|_| recipe.members > 1) {
+            checkpoint.write(&trainer.checkpoint())?;
+        }
+        let last = &losses[losses.len().saturating_sub(LOSS_STEPS)..];
+        let loss = (!last.is_empty()).then(|| last.iter().sum::<f64>() / last.len() as f64);
+        let network = trainer.averaged_network().unwrap_or(trainer.network()).clone();
+        Ok((network, loss, checkpoint))
+    }
 }
 
 /// Steps that fit into a time, measured on the first few.

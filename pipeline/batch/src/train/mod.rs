@@ -32,7 +32,7 @@ use crate::import::CommercialUse;
 use crate::{config, embed};
 use anyhow::{Context, Result, bail};
 use ductus_dynamics::feature;
-use ductus_learn::Network;
+use ductus_learn::Ensemble;
 use ductus_scorer::{BackEndSource, DataSource, MANIFEST_FORMAT, Manifest, Training, sha256_hex};
 use fit::{Fitted, Material, Run, fit, steps_in};
 use serde::Serialize;
@@ -222,16 +222,16 @@ impl Plan<'_> {
             threads: self.threads,
             resume: self.args.resume,
         };
-        fit(material, self.recipe, &run)
+        fit(&material, self.recipe, &run)
     }
 
-    fn space(&self, chosen: &[usize], network: &Network) -> Result<Learned> {
+    fn space(&self, chosen: &[usize], network: &Ensemble) -> Result<Learned> {
         let people = chosen.iter().map(|&index| &self.people[index]);
         Learned::of(self.args.back_end, people, self.recipe, network, self.threads)
     }
 
     /// Embeds with the trainer's network: the exported one is compared with it before anything is written.
-    fn judge(&self, chosen: &[usize], network: &Network, learned: &Learned) -> Result<(Layout, Scores)> {
+    fn judge(&self, chosen: &[usize], network: &Ensemble, learned: &Learned) -> Result<(Layout, Scores)> {
         let people: Vec<Person> = chosen.iter().map(|&index| self.people[index].clone()).collect();
         let layout = self.lay_out(&people);
         layout.check().context("the people kept aside cannot be judged")?;
@@ -284,7 +284,7 @@ impl Plan<'_> {
             sha256,
             layout_hash: feature::layout_hash(recipe.modality),
             features: feature::features(recipe.modality),
-            embedding_dims: recipe.config.network.embedding,
+            embedding_dims: outcome.fitted.network.dims(),
             steps_max: recipe.cutting.config.steps,
             detail: recipe.detail,
             calibration: calibrate(&outcome.scores)?,

@@ -1,6 +1,6 @@
 //! Everything that decides what is learned besides the data, and the command that says it again.
 
-use super::augment::Augmentation;
+use super::augment::{Augmentation, Changes};
 use super::split::HoldOut;
 use crate::corpus::DataSource;
 use crate::evaluate::{Protocol, seed_sees};
@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use ductus_dynamics::event::{KeyDetail, Modality};
 use ductus_dynamics::feature::{self, FeatureWindow};
-use ductus_learn::{Loss, NetworkConfig, TrainConfig};
+use ductus_learn::{Loss, MEMBERS_MAX, NetworkConfig, TrainConfig};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -39,7 +39,7 @@ pub struct TrainArgs {
     /// How much the model is told of a key.
     #[arg(long, value_enum, default_value = "class")]
     pub detail: Detail,
-    /// Steps of training [default: 400; 1200 for keystrokes of 500 people and more].
+    /// Steps of training [default: 400 pointer, 800 keystroke, 1200 of 500 people and more].
     #[arg(long)]
     pub steps: Option<u64>,
     /// As many steps as fit into this time; the command in the manifest says how many they were.
@@ -57,6 +57,9 @@ pub struct TrainArgs {
     /// What is minimised.
     #[arg(long, value_enum, default_value = "contrastive-supervised")]
     pub loss: LossName,
+    /// Temperature of the supervised contrastive loss [default: 0.1; 0.07 for keystrokes of 500 people and more].
+    #[arg(long)]
+    pub temperature: Option<f32>,
     /// People in a batch [default: 32 keystroke, 64 of 500 people and more, 16 pointer].
     #[arg(long)]
     pub people: Option<usize>,
@@ -66,6 +69,17 @@ pub struct TrainArgs {
     /// Changes to windows on their way into a batch [default: mixed keystroke, none pointer].
     #[arg(long, value_enum)]
     pub augment: Option<Augmentation>,
+    /// Share of typing windows that go on, from some key on, as another window of the same person [default: 0.5 keystroke].
+    #[arg(long)]
+    pub splice: Option<f64>,
+    /// How far people are turned into others who were never recorded: in each batch a person's pace and dwell are scaled by up to
+    /// e^±PERSONA, those of each key class by up to half of that besides, the same for all of their windows [default: 0;
+    /// 0.3 for keystrokes of few people].
+    #[arg(long)]
+    pub persona: Option<f64>,
+    /// Networks that are trained, from other first weights each, and judge together [default: 1; 4 keystroke].
+    #[arg(long)]
+    pub members: Option<u64>,
     /// Steps from one training window to the next [default: half a window; 10 for keystrokes of few people].
     #[arg(long)]
     pub hop: Option<usize>,
@@ -115,7 +129,7 @@ pub enum BackEndName {
 /// A loss of `ductus_learn` on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LossName {
-    /// Supervised contrastive, temperature 0.1.
+    /// Supervised contrastive.
     ContrastiveSupervised,
     /// Semi-hard triplets, margin 0.2.
     Triplet,
@@ -124,20 +138,11 @@ pub enum LossName {
 }
 
 impl LossName {
-    fn loss(self) -> Loss {
+    fn loss(self, temperature: f32) -> Loss {
         match self {
-            Self::ContrastiveSupervised => Loss::BEST,
+            Self::ContrastiveSupervised => Loss::SupervisedContrastive { temperature },
             Self::Triplet => Loss::Triplet { margin: 0.2 },
             Self::Contrastive => Loss::Contrastive { margin: 1.0 },
-        }
-    }
-
-    /// In words, for the card.
-    pub(super) fn describe(self) -> &'static str {
-        match self {
-            Self::ContrastiveSupervised => "supervised contrastive loss at temperature 0.1",
-            Self::Triplet => "semi-hard triplets with margin 0.2",
-            Self::Contrastive => "contrastive loss on pairs with margin 1",
         }
     }
 }
@@ -156,9 +161,11 @@ pub struct Recipe {
     /// How training windows are cut.
     pub cutting: Cutting,
     /// How they are changed on their way.
-    pub augmentation: Augmentation,
+    pub changes: Changes,
     /// Whether three features of a key press are all that is seen.
     pub seed_design: bool,
+    /// Networks that judge together.
+    pub members: u64,
 }
 
 /// How large a network the data bears, and how long it is trained.
@@ -168,8 +175,12 @@ struct Size {
     bidirectional: bool,
     people: usize,
     sequences: usize,
+    temperature: f32,
     steps: u64,
     hop: usize,
+    splice: f64,
+    persona: f64,
+    members: u64,
 }
 
 impl Size {
@@ -178,7 +189,7 @@ impl Size {
 
     /// What was measured best: `models.md` for 1,700 people and for the pointer, `models/README.md` for some dozens.
     fn of(modality: Modality, people: usize) -> Self {
-        let (hidden, steps) = (64, 400);
+        let (hidden, temperature, steps) = (64, 0.1, 400);
         match modality {
             Modality::Keystroke if people >= Self::MANY => Self {
                 layers: 2,
@@ -187,8 +198,12 @@ impl Size {
                 // The same batch of 256: more people to tell apart say more than more windows of each.
                 people: 64,
                 sequences: 4,
+                temperature: 0.07,
                 steps: 1_200,
                 hop: 25,
+                splice: 0.5,
+                persona: 0.0,
+                members: 4,
             },
             Modality::Keystroke => Self {
                 layers: 1,
@@ -196,8 +211,12 @@ impl Size {
                 bidirectional: false,
                 people: 32,
                 sequences: 8,
-                steps,
+                temperature,
+                steps: 800,
                 hop: 10,
+                splice: 0.5,
+                persona: 0.3,
+                members: 4,
             },
             Modality::Pointer => Self {
                 layers: 1,
@@ -205,8 +224,12 @@ impl Size {
                 bidirectional: false,
                 people: 16,
                 sequences: 8,
+                temperature,
                 steps,
                 hop: 64,
+                splice: 0.0,
+                persona: 0.0,
+                members: 1,
             },
         }
     }
@@ -237,7 +260,7 @@ impl Recipe {
             ..NetworkConfig::new(feature::features(modality))
         };
         let config = TrainConfig {
-            loss: args.loss.loss(),
+            loss: args.loss.loss(args.temperature.unwrap_or(default.temperature)),
             people_per_batch: args.people.unwrap_or(default.people),
             sequences_per_person: args.sequences.unwrap_or(default.sequences),
             steps: args.steps.unwrap_or(default.steps),
@@ -248,15 +271,30 @@ impl Recipe {
         config.validate()?;
         let mut cutting = Cutting::of_stream(modality);
         cutting.config.hop = args.hop.unwrap_or(default.hop).max(1);
-        let augmentation = args.augment.unwrap_or(Augmentation::of(modality));
+        let changes = Changes {
+            times: args.augment.unwrap_or(Augmentation::of(modality)),
+            splice: args.splice.unwrap_or(default.splice),
+            persona: args.persona.unwrap_or(default.persona),
+        };
+        if !(0.0..=1.0).contains(&changes.splice) {
+            bail!("--splice is {}, but must be a share from 0 to 1", changes.splice);
+        }
+        if !(0.0..=1.0).contains(&changes.persona) {
+            bail!("--persona is {}, but must be from 0 to 1", changes.persona);
+        }
+        let members = args.members.unwrap_or(default.members);
+        if !(1..=MEMBERS_MAX as u64).contains(&members) {
+            bail!("--members is {members}, but must be from 1 to {MEMBERS_MAX}");
+        }
         Ok(Self {
             modality,
             detail: args.detail.into(),
             config,
             loss: args.loss,
             cutting,
-            augmentation,
+            changes,
             seed_design: args.seed_design,
+            members,
         })
     }
 
@@ -304,11 +342,17 @@ impl Recipe {
             network.bidirectional,
             value_name(self.loss)
         ));
+        if let Loss::SupervisedContrastive { temperature } = self.config.loss {
+            words.push(format!("--temperature {temperature}"));
+        }
         words.push(format!(
             "--people {people_per_batch} --sequences {sequences_per_person} --augment {}",
-            self.augmentation.name()
+            self.changes.times.name()
         ));
-        words.push(format!("--hop {}", self.cutting.config.hop));
+        words.push(format!(
+            "--splice {} --persona {} --members {} --hop {}",
+            self.changes.splice, self.changes.persona, self.members, self.cutting.config.hop
+        ));
         if let Some(average) = self.config.average_decay {
             words.push(format!("--average {average}"));
         }

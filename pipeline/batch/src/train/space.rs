@@ -8,7 +8,7 @@ use crate::corpus::Person;
 use crate::embed;
 use anyhow::Result;
 use ductus_dynamics::backend::{LearnConfig, Space, whiten};
-use ductus_learn::Network;
+use ductus_learn::Ensemble;
 use ductus_scorer::{BackEndSource, back_end_bytes, sha256_hex};
 use std::num::NonZeroUsize;
 
@@ -30,7 +30,7 @@ impl Learned {
         name: BackEndName,
         people: impl Iterator<Item = &'a Person>,
         recipe: &Recipe,
-        network: &Network,
+        network: &Ensemble,
         threads: NonZeroUsize,
     ) -> Result<Self> {
         if name == BackEndName::Plain {
