@@ -10,7 +10,7 @@ use ductus_dynamics::wire::{
     Clock, Consent, Device, Event, EventBatch, Keyboard, ModelRef, Purpose, Reference, Sample,
 };
 use ductus_history::{Table, Tables, WindowRows};
-use ductus_scorer::Manifest;
+use ductus_scorer::{GateBasis, MODEL_FILE, Manifest};
 use ductus_stream::{KafkaSettings, Topics};
 use kafka::Stored;
 use rdkafka::mocking::MockCluster;
@@ -24,16 +24,18 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fixtures::aalto(folder.path(), 16, 4, 60);
+        fixtures::aalto(folder.path(), 24, 4, 60);
         for (name, seed, eer) in [("good", "1", 0.1), ("worse", "2", 0.2), ("better", "3", 0.05)] {
             let model = fixtures::model(
                 folder.path(),
                 &folder.path().join(name),
                 seed,
-                &["--hold-out", "aalto-{0..4}"],
+                &["--hold-out", "aalto-{0..11}"],
             );
             let mut manifest = Manifest::load(&model).unwrap();
             manifest.accuracy.eer_global = Some(eer);
+            manifest.accuracy.fnmr_at_fmr_1pct = Some(3.0 * eer);
+            manifest.accuracy.cllr = Some(4.0 * eer);
             manifest.save(&model).unwrap();
         }
         Self { folder }
@@ -52,6 +54,38 @@ impl Scene {
         }
     }
 
+    /// The history tables with everybody in them.
+    fn history(&self) -> String {
+        use crate::import::{Dataset, Detail, ImportArgs, ImportPurpose, import};
+        let tables = self.folder.path().join("tables").to_str().unwrap().to_owned();
+        import(&ImportArgs {
+            dataset: Dataset::Aalto,
+            dir: self.folder.path().to_owned(),
+            out: None,
+            history: Some(tables.clone()),
+            detail: Detail::Class,
+            purpose: ImportPurpose::Collect,
+            subjects_max: None,
+        })
+        .unwrap();
+        tables
+    }
+
+    /// A version with another manifest beside the same network.
+    fn variant(&self, of: &str, name: &str, change: impl FnOnce(&mut Manifest)) -> PromoteArgs {
+        let (from, to) = (self.folder.path().join(of), self.folder.path().join(name));
+        std::fs::create_dir(&to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+        let mut manifest = Manifest::load(&to).unwrap();
+        manifest.version = name.to_owned();
+        change(&mut manifest);
+        manifest.save(&to).unwrap();
+        self.args(name)
+    }
+
     fn live(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("models/keystroke/live")).unwrap()
     }
@@ -64,7 +98,14 @@ fn a_worse_model_is_refused_and_the_live_one_stays() {
     assert_eq!((first.previous, first.changed, first.announced), (None, true, false));
     let error = promote(&scene.args("worse")).unwrap_err();
     assert!(error.is::<Refused>());
-    expect_test::expect!["keystroke/worse is worse than the live keystroke/good: equal error rate 20.00 % against 10.00 % on the same people; --force promotes it anyway"].assert_eq(&error.to_string());
+    expect_test::expect![[r#"
+        keystroke/worse is worse than the live keystroke/good: equal error rate 20.00 % against 10.00 %, FNMR at FMR 1 % 60.00 % against 30.00 %, Cllr 0.800 bits against 0.400 bits on the same people; --force promotes it anyway
+        | group | people | measure          | candidate  | live       | difference, its range |       |
+        |-------|--------|------------------|------------|------------|-----------------------|-------|
+        | all   | 12     | equal error rate | 20.00 %    | 10.00 %    | +10.00                | WORSE |
+        |       |        | FNMR at FMR 1 %  | 60.00 %    | 30.00 %    | +30.00                | WORSE |
+        |       |        | Cllr             | 0.800 bits | 0.400 bits | +0.400                | WORSE |
+    "#]].assert_eq(&error.to_string());
     assert_eq!(scene.live(), "good\n");
     assert!(!scene.folder.path().join("models/keystroke/worse").exists());
     let better = promote(&scene.args("better")).unwrap();
@@ -114,10 +155,8 @@ fn models_that_were_judged_differently_are_judged_again_or_refused() {
     manifest.save(&folder).unwrap();
     let error = promote(&scene.args("better")).unwrap_err().to_string();
     assert!(error.contains("give --history with people to judge both on"), "{error}");
-    let tables = scene.folder.path().join("tables").to_str().unwrap().to_owned();
-    import(&scene, &tables);
     let outcome = promote(&PromoteArgs {
-        history: Some(tables),
+        history: Some(scene.history()),
         ..scene.args("better")
     });
     // Which one is better on these few people is chance; that both were judged is not.
@@ -127,18 +166,137 @@ fn models_that_were_judged_differently_are_judged_again_or_refused() {
     }
 }
 
-fn import(scene: &Scene, tables: &str) {
-    use crate::import::{Dataset, Detail, ImportArgs, ImportPurpose, import};
-    import(&ImportArgs {
-        dataset: Dataset::Aalto,
-        dir: scene.folder.path().to_owned(),
-        out: None,
-        history: Some(tables.to_owned()),
-        detail: Detail::Class,
-        purpose: ImportPurpose::Collect,
-        subjects_max: None,
-    })
-    .unwrap();
+#[test]
+fn what_the_gate_found_travels_with_the_copy_in_the_registry() {
+    let scene = Scene::new();
+    let history = scene.history();
+    let with = |args: PromoteArgs| PromoteArgs {
+        history: Some(history.clone()),
+        ..args
+    };
+    assert_eq!(promote(&with(scene.args("good"))).unwrap().gate, None);
+
+    // The same network whose numbers claim four times as much.
+    let boastful = scene.variant("good", "boastful", |manifest| {
+        manifest.calibration.slope *= 4.0;
+        manifest.calibration.intercept *= 4.0;
+    });
+    let error = promote(&with(boastful)).unwrap_err().to_string();
+    assert!(
+        error.starts_with("keystroke/boastful is worse than the live keystroke/good: Cllr "),
+        "{error}"
+    );
+    assert!(
+        error.contains(" on the same people; --force promotes it anyway\n| group "),
+        "{error}"
+    );
+    assert!(
+        error.contains("| all ") && error.contains("| clock: fine ") && error.ends_with("|\n"),
+        "{error}"
+    );
+
+    let twin = with(scene.variant("good", "twin", |_| ()));
+    let promoted = promote(&twin).unwrap();
+    let gate = promoted.gate.unwrap();
+    assert_eq!(
+        (
+            gate.against.as_str(),
+            gate.basis,
+            gate.people,
+            gate.seen_by_live,
+            gate.forced.as_deref()
+        ),
+        ("keystroke/good", GateBasis::History, 12, 0, None)
+    );
+    assert!(
+        gate.rows[0]
+            .figures
+            .iter()
+            .all(|figure| figure.difference_ci == Some([0.0, 0.0]))
+    );
+    assert_eq!(promoted.eer, promoted.eer_live);
+    let (made, copy) = (
+        scene.folder.path().join("twin"),
+        scene.folder.path().join("models/keystroke/twin"),
+    );
+    let expected = Manifest {
+        gate: Some(gate),
+        ..Manifest::load(&made).unwrap()
+    };
+    assert_eq!(Manifest::load(&copy).unwrap(), expected);
+    assert_eq!(
+        std::fs::read(copy.join(MODEL_FILE)).unwrap(),
+        std::fs::read(made.join(MODEL_FILE)).unwrap()
+    );
+    let card = std::fs::read_to_string(copy.join("card.md")).unwrap();
+    assert_eq!(card.matches("## Promotion\n").count(), 1, "{card}");
+
+    // Promoted again, the version says what the last comparison found, once.
+    promote(&scene.args("better")).unwrap();
+    let again = promote(&PromoteArgs {
+        force: true,
+        ..scene.args("twin")
+    });
+    let gate = again.unwrap().gate.unwrap();
+    assert_eq!(
+        (gate.against.as_str(), gate.basis),
+        ("keystroke/better", GateBasis::Manifests)
+    );
+    assert!(
+        gate.forced
+            .clone()
+            .unwrap()
+            .contains("equal error rate 10.00 % against 5.00 %")
+    );
+    assert_eq!(Manifest::load(&copy).unwrap().gate, Some(gate));
+    let card = std::fs::read_to_string(copy.join("card.md")).unwrap();
+    assert_eq!(card.matches("## Promotion\n").count(), 1, "{card}");
+    assert!(
+        card.contains("Against `keystroke/better`") && !card.contains("keystroke/good`"),
+        "{card}"
+    );
+}
+
+#[test]
+fn who_was_learned_from_judges_nobody_and_too_few_refuse() {
+    let scene = Scene::new();
+    promote(&scene.args("good")).unwrap();
+    let history = scene.history();
+    let with = |args: PromoteArgs| PromoteArgs {
+        history: Some(history.clone()),
+        ..args
+    };
+    // The live model kept nobody aside any more: those whom the candidate kept aside are judged on, and it is said.
+    let held_out = scene
+        .folder
+        .path()
+        .join("models/keystroke/good")
+        .join(crate::train::HELD_OUT_FILE);
+    std::fs::write(&held_out, "").unwrap();
+    let gate = promote(&with(scene.variant("good", "twin", |_| ())))
+        .unwrap()
+        .gate
+        .unwrap();
+    assert_eq!((gate.people, gate.seen_by_live), (12, 12));
+
+    let few = with(scene.variant("good", "few", |manifest| manifest.accuracy.subjects = 99));
+    let path = scene.folder.path().join("few").join(crate::train::HELD_OUT_FILE);
+    std::fs::write(path, "aalto/aalto-1\naalto/aalto-2\n").unwrap();
+    let error = promote(&few).unwrap_err().to_string();
+    expect_test::expect!["keystroke/few cannot be compared with the live keystroke/twin: of 24 people in the history the candidate has not learned from 2 with enough windows, and 12 are needed; the one was judged by held-out on 99 people and the other by held-out on 12: give --history with people to judge both on; --force promotes it anyway"].assert_eq(&error);
+    let gate = promote(&PromoteArgs { force: true, ..few }).unwrap().gate.unwrap();
+    assert_eq!(gate.basis, GateBasis::Nothing);
+    assert!(gate.forced.unwrap().contains("has not learned from 2 "));
+
+    // A live model that cannot be loaded is no excuse.
+    let network = scene.folder.path().join("models/keystroke/few").join(MODEL_FILE);
+    std::fs::write(network, "damaged").unwrap();
+    let error = promote(&with(scene.args("better"))).unwrap_err();
+    assert!(error.is::<Refused>());
+    assert!(
+        error.to_string().contains("keystroke/few, which cannot be loaded: "),
+        "{error}"
+    );
 }
 
 #[test]
@@ -290,7 +448,7 @@ fn references_are_made_again_on_their_partition_before_the_announcement() {
         references: 1,
         reference_windows: windows.len(),
         reference_windows_missing: 1,
-        references_lost: 0,
+        ..Reembedded::default()
     };
     assert_eq!(better.references, expected);
     let announced = cluster.announced(Modality::Keystroke).unwrap().unwrap();
@@ -314,6 +472,26 @@ fn references_are_made_again_on_their_partition_before_the_announcement() {
     );
     assert!(moved.anchors.iter().all(|sample| sample.embedding[0] != 0.125));
     assert_eq!(ReferenceKey::of(moved).model_sha256, better.sha256);
+    // A set whose windows history lacks would leave its person without references.
+    cluster
+        .put(&Stored {
+            partition: 1,
+            reference: Reference {
+                subject: "bert".to_owned(),
+                ..reference(announced.model.clone(), &windows)
+            },
+        })
+        .unwrap();
+    cluster.flush().unwrap();
+    scene.variant("worse", "bold", |manifest| {
+        manifest.accuracy = Manifest::load(&scene.folder.path().join("better")).unwrap().accuracy;
+    });
+    let error = promote(&with("bold")).unwrap_err().to_string();
+    assert!(
+        error.contains("1 people have references of the live model, and the history has none"),
+        "{error}"
+    );
+
     // The old set stays for the way back.
     assert_eq!(cluster.references(Modality::Keystroke, &old.sha256).unwrap().len(), 1);
 
