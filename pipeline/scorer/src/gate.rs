@@ -102,3 +102,50 @@ impl GateMeasure {
     /// All of them, in the order in which they are told.
     pub const ALL: [Self; 3] = [Self::EerGlobal, Self::FnmrAtFmr1Pct, Self::Cllr];
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    #[test]
+    fn it_is_read_as_it_was_written() {
+        let figure = |measure, worse| GateFigure {
+            measure,
+            candidate: 0.051,
+            live: 0.05,
+            difference_ci: worse.then_some([0.0005, 0.002]),
+            worse,
+        };
+        let row = |group: &str, people, verdict, figures| GateRow {
+            group: group.to_owned(),
+            people,
+            verdict,
+            figures,
+        };
+        let gate = Gate {
+            against: "keystroke/2026-11-21-pace".to_owned(),
+            against_sha256: "0a".repeat(32),
+            basis: GateBasis::History,
+            people: 40,
+            seen_by_live: 3,
+            forced: Some("it is worse".to_owned()),
+            rows: vec![
+                row(
+                    "all",
+                    40,
+                    GateVerdict::Worse,
+                    vec![
+                        figure(GateMeasure::EerGlobal, true),
+                        figure(GateMeasure::FnmrAtFmr1Pct, false),
+                    ],
+                ),
+                row("device: virtual", 2, GateVerdict::TooFew, Vec::new()),
+            ],
+        };
+        let text = toml::to_string(&gate).unwrap();
+        expect![[""]].assert_eq(&text);
+        assert_eq!(toml::from_str::<Gate>(&text).unwrap(), gate);
+        assert!(toml::from_str::<Gate>(&text.replace("people = 40", "persons = 40")).is_err());
+    }
+}

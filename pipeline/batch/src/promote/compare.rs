@@ -30,12 +30,8 @@ pub(super) fn check(candidate: &Arc<Model>, live: &Arc<Model>, args: &PromoteArg
     let (gate, reason) = match compare(candidate, live, args)? {
         Ok(gate) => {
             let worse = gate::worse(&gate.rows);
-            let favour = match gate.seen_by_live {
-                0 => String::new(),
-                seen => format!("; the live model learned from {seen} of them, which favours it"),
-            };
             let reason = (!worse.is_empty())
-                .then(|| format!("{name} is worse than the live {live_name}: {worse} on the same people{favour}"));
+                .then(|| format!("{name} is worse than the live {live_name}: {worse} on the same people"));
             (gate, reason)
         }
         Err(why) => {
@@ -66,28 +62,23 @@ pub(super) fn without_live(
 }
 
 fn settle(gate: Gate, reason: Option<String>, args: &PromoteArgs) -> Result<Gate> {
-    let table = gate::table(&gate.rows);
+    let told = match gate::told(&gate) {
+        none if none.is_empty() => none,
+        told => format!("\n{told}"),
+    };
     match reason {
         None => {
-            tracing::info!(against = gate.against, "not worse than the live model\n{table}");
+            tracing::info!("not worse than the live {}{told}", gate.against);
             Ok(gate)
         }
         Some(reason) if args.force => {
-            tracing::warn!("{reason}; promoted by --force\n{table}");
+            tracing::warn!("{reason}; promoted by --force{told}");
             Ok(Gate {
                 forced: Some(reason),
                 ..gate
             })
         }
-        Some(reason) => Err(Refused {
-            reason,
-            table: if gate.rows.is_empty() {
-                String::new()
-            } else {
-                format!("\n{table}")
-            },
-        }
-        .into()),
+        Some(reason) => Err(Refused { reason, table: told }.into()),
     }
 }
 
@@ -159,7 +150,7 @@ fn judge(candidate: &Arc<Model>, live: &Arc<Model>, history: &str) -> Result<Res
         }
     }
     Ok(Err(format!(
-        "of {} people in the history the candidate has not learned from {found} with enough windows, and {PEOPLE_MIN} are needed",
+        "of {} people in the history the candidate has not learned from {found} with enough windows, and {PEOPLE_MIN} are needed (train --hold-out keeps more aside)",
         people.len()
     )))
 }

@@ -216,7 +216,8 @@ mod tests {
             clock: coarse [2]
             clock: fine [0, 3]
             clock: middling [1]
-            clock: unknown [4]"#]].assert_eq(&lines.join("\n"));
+            clock: unknown [4]"#]]
+        .assert_eq(&lines.join("\n"));
     }
 
     #[test]
