@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn it_is_read_as_it_was_written() {
-        let figure = |measure, worse| GateFigure {
+        let figure = |measure, worse: bool| GateFigure {
             measure,
             candidate: 0.051,
             live: 0.05,
@@ -144,7 +144,37 @@ mod tests {
             ],
         };
         let text = toml::to_string(&gate).unwrap();
-        expect![[""]].assert_eq(&text);
+        expect![[r#"
+            against = "keystroke/2026-11-21-pace"
+            against_sha256 = "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"
+            basis = "history"
+            people = 40
+            seen_by_live = 3
+            forced = "it is worse"
+
+            [[rows]]
+            group = "all"
+            people = 40
+            verdict = "worse"
+
+            [[rows.figures]]
+            measure = "eer_global"
+            candidate = 0.051
+            live = 0.05
+            difference_ci = [0.0005, 0.002]
+            worse = true
+
+            [[rows.figures]]
+            measure = "fnmr_at_fmr_1pct"
+            candidate = 0.051
+            live = 0.05
+            worse = false
+
+            [[rows]]
+            group = "device: virtual"
+            people = 2
+            verdict = "too_few"
+        "#]].assert_eq(&text);
         assert_eq!(toml::from_str::<Gate>(&text).unwrap(), gate);
         assert!(toml::from_str::<Gate>(&text.replace("people = 40", "persons = 40")).is_err());
     }

@@ -37,7 +37,7 @@ pub(super) fn read(args: &EvaluateArgs, dataset: Dataset, modality: Modality, de
     if args.continuous.only_held_out {
         let kept = kept_aside(&args.model)?;
         let before = crowd.people.len();
-        crowd.people.retain(|person| kept.contains(&person.name()));
+        crowd.people.retain(|person| kept.contains(&full_name(person)));
         if crowd.people.is_empty() {
             bail!(
                 "none of the {before} people of {} is among those that the model kept aside ({HELD_OUT_FILE})",
@@ -113,6 +113,10 @@ fn kept_aside(folder: &Path) -> Result<BTreeSet<String>> {
     let text = std::fs::read_to_string(&file)
         .with_context(|| format!("cannot read {}, which says whom the model kept aside", file.display()))?;
     Ok(text.lines().map(str::to_owned).collect())
+}
+
+fn full_name(person: &Person) -> String {
+    format!("{}/{}", person.tenant, person.subject)
 }
 
 /// Drops sessions that repeat one before, of whomever: a copy among the probes would be recognised by its bytes. People
