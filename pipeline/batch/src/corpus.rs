@@ -9,7 +9,7 @@ use crate::{interrupt, progress};
 use anyhow::{Context, Result, bail};
 use ductus_dynamics::event::{EventKind, InputEvent, KeyDetail, Modality};
 use ductus_dynamics::wire::Purpose;
-use ductus_history::{SessionFilter, Tables};
+use ductus_history::{SessionFilter, StoredSession, Tables};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -92,6 +92,16 @@ pub fn from_folders(sources: &[DataSource], modality: Modality, detail: KeyDetai
 
 /// Reads people from the history tables, ordered by tenant and pseudonym.
 pub fn from_history(root: &str, modality: Modality, detail: KeyDetail) -> Result<Vec<Person>> {
+    from_history_noting(root, modality, detail, |_| ())
+}
+
+/// As [`from_history`]; `note` sees every session with what the table says beside its events.
+pub fn from_history_noting(
+    root: &str,
+    modality: Modality,
+    detail: KeyDetail,
+    mut note: impl FnMut(&StoredSession),
+) -> Result<Vec<Person>> {
     let mut tables = Tables::open(root)?;
     let filter = SessionFilter {
         claimed: true,
@@ -104,6 +114,7 @@ pub fn from_history(root: &str, modality: Modality, detail: KeyDetail) -> Result
         .with_context(|| format!("cannot read the history {root}"))?
     {
         interrupt::check()?;
+        note(&stored);
         let Some(subject) = stored.subject else { continue };
         let mut session = Session {
             session: stored.session,

@@ -10,7 +10,7 @@
 mod calibration;
 mod ranked;
 
-pub use calibration::{Reliability, cllr, histogram, min_cllr, reliability};
+pub use calibration::{Costs, Reliability, cllr, histogram, min_cllr, reliability};
 pub use ranked::{Ranked, Rates};
 
 /// One operating point.

@@ -11,6 +11,7 @@
 
 pub mod accuracy;
 pub mod backend;
+pub mod clock;
 pub mod compare;
 pub mod decide;
 pub mod event;

@@ -36,6 +36,7 @@
 mod back_end;
 mod embedder;
 mod error;
+mod gate;
 mod manifest;
 mod model;
 mod runtime;
@@ -45,6 +46,7 @@ pub use back_end::{BACK_END_FILE, back_end_bytes};
 pub use ductus_dynamics::backend::Calibration;
 pub use embedder::{BATCH_WINDOWS_MAX, Batching, Embedder};
 pub use error::{EmbedError, ModelError};
+pub use gate::{Gate, GateBasis, GateFigure, GateMeasure, GateRow, GateVerdict};
 pub use manifest::{
     Accuracy, BackEndSource, DataSource, MANIFEST_FILE, MANIFEST_FORMAT, MODEL_FILE, Manifest, Training, live_dir,
     sha256_hex,

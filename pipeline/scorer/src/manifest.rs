@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::ModelError;
+use crate::gate::Gate;
 
 /// The manifest's file name inside a model folder.
 pub const MANIFEST_FILE: &str = "manifest.toml";
@@ -60,6 +61,9 @@ pub struct Manifest {
     pub training: Training,
     /// What was measured on people it had not seen.
     pub accuracy: Accuracy,
+    /// The comparison that its last promotion rested on, where another model was live; only the registry's copy has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
 }
 
 /// A back-end that was learned from people, stored in [`BACK_END_FILE`](crate::BACK_END_FILE).
@@ -225,7 +229,11 @@ impl Manifest {
             .backend
             .as_ref()
             .map(|back_end| ("backend.sha256", &back_end.sha256));
-        for (field, value) in [Some(("sha256", &self.sha256)), back_end].into_iter().flatten() {
+        let gate = self
+            .gate
+            .as_ref()
+            .map(|gate| ("gate.against_sha256", &gate.against_sha256));
+        for (field, value) in [Some(("sha256", &self.sha256)), back_end, gate].into_iter().flatten() {
             if value.len() != 64 || !value.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
                 return Err(format!("{field} must be 64 lowercase hexadecimal digits"));
             }

@@ -3,7 +3,7 @@
 
 use super::{BackEndArgs, Compared, Judged, version_of};
 use crate::evaluate::{Measured, draw_det, draw_scores};
-use crate::train::HELD_OUT_FILE;
+use crate::train::{CARD_FILE, HELD_OUT_FILE};
 use anyhow::{Context, Result, bail};
 use ductus_dynamics::backend::Learned;
 use ductus_scorer::{
@@ -12,8 +12,6 @@ use ductus_scorer::{
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// The card's file name.
-const CARD_FILE: &str = "card.md";
 /// The protocol that the people kept aside are judged by.
 const PROTOCOL: &str = "held-out";
 
@@ -55,6 +53,7 @@ impl<'a> Place<'a> {
     pub(super) fn copy(&self, old: &Manifest) -> Result<Manifest> {
         let manifest = Manifest {
             version: self.version.clone(),
+            gate: None,
             ..old.clone()
         };
         let old_file = self.args.model.join(BACK_END_FILE);
@@ -104,6 +103,7 @@ impl<'a> Place<'a> {
             }),
             training,
             accuracy: measured.accuracy(PROTOCOL, new.subjects, cllr, min_cllr),
+            gate: None,
             ..new.old.clone()
         }
     }

@@ -42,23 +42,8 @@ pub(super) fn intervals(
     resamples: usize,
     threads: NonZeroUsize,
 ) -> Intervals {
-    let mut draws: Vec<Draw> = vec![Draw::default(); resamples];
-    let share = resamples.div_ceil(threads.get()).max(1);
-    std::thread::scope(|scope| {
-        for (first, draws) in (0..).step_by(share).zip(draws.chunks_mut(share)) {
-            scope.spawn(move || {
-                for (number, slot) in (first..).zip(draws) {
-                    *slot = draw(ranked, subjects, number);
-                }
-            });
-        }
-    });
-    let interval = |measure: usize| {
-        let mut values: Vec<f64> = draws.iter().filter_map(|draw| draw[measure]).collect();
-        values.sort_by(f64::total_cmp);
-        let at = |share: f64| values.get((share * values.len() as f64) as usize).copied();
-        Some([at(TAIL)?, at(1.0 - TAIL)?])
-    };
+    let draws: Vec<Draw> = draws(resamples, threads, |number| draw(ranked, subjects, number));
+    let interval = |measure: usize| interval(draws.iter().filter_map(|draw| draw[measure]), TAIL);
     Intervals {
         eer_subject_ci: interval(0),
         eer_global_ci: interval(1),
@@ -68,10 +53,44 @@ pub(super) fn intervals(
     }
 }
 
-fn draw(ranked: &Ranked, subjects: &[(u32, Option<f64>)], number: u64) -> Draw {
+/// What `draw` finds for each number from 0 to `resamples` - 1, in their order.
+pub(super) fn draws<T: Clone + Default + Send>(
+    resamples: usize,
+    threads: NonZeroUsize,
+    draw: impl Fn(u64) -> T + Sync,
+) -> Vec<T> {
+    let mut draws: Vec<T> = vec![T::default(); resamples];
+    let share = resamples.div_ceil(threads.get()).max(1);
+    let draw = &draw;
+    std::thread::scope(|scope| {
+        for (first, draws) in (0..).step_by(share).zip(draws.chunks_mut(share)) {
+            scope.spawn(move || {
+                for (number, slot) in (first..).zip(draws) {
+                    *slot = draw(number);
+                }
+            });
+        }
+    });
+    draws
+}
+
+/// As many places of a list as it has, drawn with replacement; the same for the same number.
+pub(super) fn drawn(number: u64, places: usize) -> Vec<usize> {
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
     rng.set_stream(number);
-    let drawn: Vec<usize> = (0..subjects.len()).map(|_| below(&mut rng, subjects.len())).collect();
+    (0..places).map(|_| below(&mut rng, places)).collect()
+}
+
+/// The range of the values without the share `tail` on either side.
+pub(super) fn interval(values: impl Iterator<Item = f64>, tail: f64) -> Option<[f64; 2]> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let at = |share: f64| values.get((share * values.len() as f64) as usize).copied();
+    Some([at(tail)?, at(1.0 - tail)?])
+}
+
+fn draw(ranked: &Ranked, subjects: &[(u32, Option<f64>)], number: u64) -> Draw {
+    let drawn = drawn(number, subjects.len());
     let mut weights = vec![0; ranked.people()];
     for &index in &drawn {
         weights[subjects[index].0 as usize] += 1;

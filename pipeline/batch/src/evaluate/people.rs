@@ -76,14 +76,35 @@ pub(super) fn read_folder(
     })
 }
 
-/// How many of these people the model may have learned from: their data set went in, and it does not name them as kept aside.
+/// How many of these people the model may have learned from.
 pub(super) fn seen_by(model: &Path, manifest: &Manifest, people: &[Person]) -> usize {
-    let kept = kept_aside(model).unwrap_or_default();
-    let learned = |person: &&Person| {
-        let sources = &manifest.training.data;
-        sources.iter().any(|source| source.name == person.tenant) && !kept.contains(&full_name(person))
-    };
-    people.iter().filter(learned).count()
+    let learned = LearnedFrom::of(model, manifest);
+    people.iter().filter(|person| learned.has(person)).count()
+}
+
+/// Whom a model may have learned from: the people of the data sets and tenants that went into its network or its back-end,
+/// but those that its folder names as kept aside. Somebody who came to a tenant later counts as learned from: manifests do
+/// not tell.
+pub(crate) struct LearnedFrom {
+    sources: BTreeSet<String>,
+    kept: BTreeSet<String>,
+}
+
+impl LearnedFrom {
+    /// As the model's folder says.
+    pub(crate) fn of(folder: &Path, manifest: &Manifest) -> Self {
+        let back_end = manifest.backend.iter().flat_map(|back_end| &back_end.data);
+        let sources = manifest.training.data.iter().chain(back_end);
+        Self {
+            sources: sources.map(|source| source.name.clone()).collect(),
+            kept: kept_aside(folder).unwrap_or_default(),
+        }
+    }
+
+    /// Whether it may have learned from this person.
+    pub(crate) fn has(&self, person: &Person) -> bool {
+        self.sources.contains(&person.tenant) && !self.kept.contains(&person.name())
+    }
 }
 
 /// `tenant/subject` of everybody that the model in `folder` kept aside.

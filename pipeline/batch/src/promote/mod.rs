@@ -3,11 +3,14 @@
 //! ```text
 //! check ─ compare with the live one ─ copy into the registry ─ references under the new model ─ announce ─ `live`
 //! ```
-//! Invariants: a model that is worse than the live one on the same people is refused; references of the new model stand on
+//! Invariants: a model that is worse than the live one on the same people, in all or for a group of them, is refused, and what
+//! was found travels in the manifest of the registry's copy; references of the new model stand on
 //! their partitions before it is announced, and embeddings of two models never meet in one set; whatever fails before the
 //! announcement leaves the live model as it was, and the same command may be given again.
 
 mod compare;
+mod gate;
+mod groups;
 mod kafka;
 mod references;
 mod registry;
@@ -22,7 +25,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use ductus_dynamics::event::Modality;
 use ductus_dynamics::wire::{ModelAnnouncement, PreviousModel, VERSION};
-use ductus_scorer::{Contract, Model};
+use ductus_scorer::{Contract, Gate, GateMeasure, Model};
 use kafka::Cluster;
 use references::Reembedded;
 use registry::Registry;
@@ -77,6 +80,8 @@ pub struct Promoted {
     pub eer: Option<f64>,
     /// See `eer`.
     pub eer_live: Option<f64>,
+    /// The comparison with the model that was live, in all and by group; none where nothing was live.
+    pub gate: Option<Gate>,
     /// Reference sets.
     #[serde(flatten)]
     pub references: Reembedded,
@@ -84,8 +89,13 @@ pub struct Promoted {
 
 /// A model that refuses to be promoted: worse, or nobody can tell. `--force` does it anyway.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}; --force promotes it anyway")]
-pub struct Refused(pub String);
+#[error("{reason}; --force promotes it anyway{table}")]
+pub struct Refused {
+    /// Why, in one line.
+    pub reason: String,
+    /// What was found, in lines of their own; empty where nothing could be compared.
+    pub table: String,
+}
 
 /// Makes a model live, or returns to the last one.
 pub fn promote(args: &PromoteArgs) -> Result<Promoted> {
@@ -105,22 +115,14 @@ pub fn promote(args: &PromoteArgs) -> Result<Promoted> {
     {
         return Ok(Promoted::unchanged(&candidate));
     }
-    let live_model = live
-        .as_ref()
-        .map(|live| load(&registry.folder(&live.this.path)))
-        .transpose();
-    let (eer, eer_live) = match (&live, live_model) {
-        (Some(_), Ok(Some(live_model))) => compare::check(&candidate, &live_model, args)?,
-        (Some(live), Err(error)) => {
-            tracing::warn!(
-                model = live.this.path,
-                "the live model cannot be loaded and is not compared with: {error:#}"
-            );
-            (None, None)
-        }
-        _ => (None, None),
+    let gate = match &live {
+        None => None,
+        Some(live) => Some(match load(&registry.folder(&live.this.path)) {
+            Ok(model) => compare::check(&candidate, &model, args)?,
+            Err(error) => compare::without_live(&candidate, &live.this, &error, args)?,
+        }),
     };
-    let path = registry.add(folder, candidate.manifest())?;
+    let path = registry.add(folder, candidate.manifest(), gate.as_ref())?;
     let target = PreviousModel {
         model: candidate.manifest().model_ref(),
         path,
@@ -128,16 +130,25 @@ pub fn promote(args: &PromoteArgs) -> Result<Promoted> {
     };
     let previous = live.map(|live| Box::new(live.this));
     let references = switch(args, &registry, cluster, &candidate, target, previous.clone())?;
+    let rates = gate.as_ref().and_then(equal_error_rates);
     Ok(Promoted {
         model: candidate.manifest().name(),
         sha256: candidate.sha256().to_owned(),
         previous: previous.map(|previous| name(&previous)),
         announced: args.kafka.is_set(),
         changed: true,
-        eer,
-        eer_live,
+        eer: rates.map(|(candidate, _)| candidate),
+        eer_live: rates.map(|(_, live)| live),
+        gate,
         references,
     })
+}
+
+/// Of candidate and live model, over everybody.
+fn equal_error_rates(gate: &Gate) -> Option<(f64, f64)> {
+    let mut figures = gate.rows.first()?.figures.iter();
+    let figure = figures.find(|figure| figure.measure == GateMeasure::EerGlobal)?;
+    Some((figure.candidate, figure.live))
 }
 
 fn roll_back(args: &PromoteArgs, registry: &Registry, cluster: Option<Cluster>) -> Result<Promoted> {
@@ -177,6 +188,7 @@ fn roll_back(args: &PromoteArgs, registry: &Registry, cluster: Option<Cluster>) 
         changed: true,
         eer: None,
         eer_live: None,
+        gate: None,
         references,
     })
 }
@@ -220,6 +232,7 @@ impl Promoted {
             changed: false,
             eer: None,
             eer_live: None,
+            gate: None,
             references: Reembedded::default(),
         }
     }

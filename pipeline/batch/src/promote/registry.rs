@@ -1,12 +1,14 @@
 //! The registry: `models/<modality>/<version>/`, `models/<modality>/live` and `previous`, each file one line.
 //!
-//! Invariants: a version that is there is never overwritten; `live` changes by a rename, so that a reader sees the old or the
+//! Invariants: a version that is there is never overwritten, but for what the gate of its last promotion found; `live` changes by a rename, so that a reader sees the old or the
 //! new name, never half of one.
 
+use super::gate;
+use crate::train::{CARD_FILE, with_gate};
 use anyhow::{Context, Result, bail};
 use ductus_dynamics::event::Modality;
 use ductus_dynamics::wire::PreviousModel;
-use ductus_scorer::{Manifest, ModelError, live_dir};
+use ductus_scorer::{Gate, Manifest, ModelError, live_dir};
 use std::path::{Path, PathBuf};
 
 /// The folder that every process is configured with.
@@ -25,8 +27,9 @@ impl Registry {
         self.root.join(path)
     }
 
-    /// Copies a model into the registry, unless it is there, and gives its path in it.
-    pub(super) fn add(&self, folder: &Path, manifest: &Manifest) -> Result<String> {
+    /// Copies a model into the registry, unless it is there, and gives its path in it. The copy's manifest and card say what
+    /// `gate` found; the rest of it is never changed.
+    pub(super) fn add(&self, folder: &Path, manifest: &Manifest, gate: Option<&Gate>) -> Result<String> {
         let path = format!("{}/{}", manifest.modality.name(), manifest.version);
         let place = self.folder(&path);
         if place.exists() {
@@ -44,11 +47,14 @@ impl Registry {
                     place.display()
                 );
             }
+            note(&place, there, gate)?;
             return Ok(path);
         }
         let unfinished = place.with_file_name(format!(".{}.unfinished", manifest.version));
         copy(folder, &unfinished)
-            .and_then(|()| std::fs::rename(&unfinished, &place))
+            .map_err(anyhow::Error::from)
+            .and_then(|()| note(&unfinished, manifest.clone(), gate))
+            .and_then(|()| Ok(std::fs::rename(&unfinished, &place)?))
             .with_context(|| format!("cannot copy the model to {}", place.display()))?;
         Ok(path)
     }
@@ -108,6 +114,24 @@ impl Registry {
 
 const LIVE: &str = "live";
 const PREVIOUS: &str = "previous";
+
+/// Writes what the gate found into manifest and card, each by a rename.
+fn note(folder: &Path, manifest: Manifest, gate: Option<&Gate>) -> Result<()> {
+    let manifest = Manifest {
+        gate: gate.cloned(),
+        ..manifest
+    };
+    let card = folder.join(CARD_FILE);
+    if let Ok(text) = std::fs::read_to_string(&card) {
+        let told = gate.map(|gate| (gate, gate::table(&gate.rows)));
+        let text = with_gate(&text, told.as_ref().map(|(gate, table)| (*gate, table.as_str())));
+        let unfinished = folder.join(".card.md.unfinished");
+        std::fs::write(&unfinished, text)
+            .and_then(|()| std::fs::rename(&unfinished, &card))
+            .with_context(|| format!("cannot write {}", card.display()))?;
+    }
+    Ok(manifest.save(folder)?)
+}
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     if to.exists() {

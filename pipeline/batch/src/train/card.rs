@@ -6,7 +6,7 @@ use crate::import::CommercialUse;
 use anyhow::Result;
 use ductus_dynamics::event::{KeyDetail, Modality};
 use ductus_learn::{Loss, TrainConfig};
-use ductus_scorer::{Accuracy, Manifest};
+use ductus_scorer::{Accuracy, Gate, GateBasis, Manifest};
 use std::fmt::Write;
 
 /// The card as Markdown. No time of day and no path: the same training gives the same bytes.
@@ -44,6 +44,59 @@ pub(super) fn card(draft: &Draft<'_>) -> Result<String> {
     )?;
     limits(&mut text, manifest)?;
     Ok(text)
+}
+
+/// Heading of the section that `promote` adds.
+const GATE: &str = "## Promotion\n";
+
+/// The card with what the promotion gate found and its table; the section of an earlier promotion gives way, and without a
+/// gate there is none.
+pub(crate) fn with_gate(card: &str, gate: Option<(&Gate, &str)>) -> String {
+    let mut text = match card.find(&format!("\n{GATE}")) {
+        None => card.to_owned(),
+        Some(start) => {
+            let section = start + 1 + GATE.len();
+            let end = card[section..]
+                .find("\n## ")
+                .map_or(card.len(), |end| section + end + 1);
+            format!("{}{}", &card[..=start], &card[end..])
+        }
+    };
+    let Some((gate, table)) = gate else { return text };
+    let Gate {
+        against,
+        against_sha256,
+        basis,
+        people,
+        seen_by_live,
+        forced,
+        ..
+    } = gate;
+    let how = match basis {
+        GateBasis::History => {
+            let seen = match seen_by_live {
+                0 => "neither model learned from them".to_owned(),
+                seen => format!("`{against}` had learned from {seen} of them, which favours it"),
+            };
+            format!(
+                "judged on the same windows of {people} people of the deployment's history; {seen}. Ranges are of the difference, \
+                 the same people drawn for both: 95 % for everybody, 95 % for all groups together."
+            )
+        }
+        GateBasis::Manifests => format!("by the figures of both manifests, {people} people each."),
+        GateBasis::Nothing => "not compared.".to_owned(),
+    };
+    let forced = forced
+        .as_ref()
+        .map_or(String::new(), |why| format!("\n**By force**: {why}.\n"));
+    if !text.ends_with("\n\n") {
+        text.push('\n');
+    }
+    text.push_str(&format!(
+        "{GATE}\nAgainst `{against}` (`model.onnx` {}…), {how}\n{forced}\n{table}",
+        &against_sha256[..16]
+    ));
+    text
 }
 
 fn what(draft: &Draft<'_>) -> String {

@@ -19,6 +19,9 @@ const DIFFERENCE_MAX: f32 = 1e-5;
 /// on these.
 pub const HELD_OUT_FILE: &str = "held-out.txt";
 
+/// The card in the model's folder.
+pub(crate) const CARD_FILE: &str = "card.md";
+
 /// A model ready to be written.
 pub(super) struct Draft<'a> {
     pub(super) recipe: &'a Recipe,
@@ -43,7 +46,7 @@ pub(super) fn write(out: &Path, draft: &Draft<'_>, force: bool, threads: NonZero
     let mut files = vec![
         (MODEL_FILE, draft.network_bytes.to_vec()),
         (HELD_OUT_FILE, draft.kept_aside.clone().into_bytes()),
-        ("card.md", card(draft)?.into_bytes()),
+        (CARD_FILE, card(draft)?.into_bytes()),
         ("det.svg", draw_det(&draft.manifest.name(), draft.scores)?.into_bytes()),
         (
             "scores.svg",

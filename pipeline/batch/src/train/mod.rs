@@ -21,6 +21,8 @@ mod tests;
 
 pub use augment::Augmentation;
 pub use calibrate::{calibrate, cost};
+pub(crate) use card::with_gate;
+pub(crate) use folder::CARD_FILE;
 pub use folder::HELD_OUT_FILE;
 pub use recipe::{BackEndName, LossName, Recipe, TrainArgs};
 pub use split::HoldOut;
@@ -300,6 +302,7 @@ impl Plan<'_> {
                 data,
             },
             accuracy: measured.accuracy(self.args.protocol.name(), outcome.judged_people, cllr, min_cllr),
+            gate: None,
         })
     }
 

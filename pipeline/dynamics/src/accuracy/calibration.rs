@@ -22,6 +22,43 @@ fn cost(llr: f64) -> f64 {
     natural / std::f64::consts::LN_2
 }
 
+/// Costs of many people's log-likelihood ratios, to be added up again and again with some of the people counted more often than
+/// others: for [`cllr`] what [`Ranked`](super::Ranked) is for rates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Costs {
+    /// Of each person: bits and number of genuine, bits and number of impostor ratios.
+    people: Vec<[f64; 4]>,
+}
+
+impl Costs {
+    /// Adds up natural log-likelihood ratios, each with the person who was claimed and whether it was genuine.
+    pub fn of(llrs: &[(u32, bool, f32)]) -> Self {
+        let people = llrs.iter().map(|(person, ..)| *person as usize + 1).max().unwrap_or(0);
+        let mut people = vec![[0.0; 4]; people];
+        for &(person, genuine, llr) in llrs {
+            let llr = f64::from(llr);
+            let (side, bits) = if genuine { (0, cost(llr)) } else { (2, cost(-llr)) };
+            let sums = &mut people[person as usize];
+            sums[side] += bits;
+            sums[side + 1] += 1.0;
+        }
+        Self { people }
+    }
+
+    /// [`cllr`] where each person counts `weights[person]` times; a person beyond the end of `weights` does not count. `None`
+    /// where no genuine or no impostor ratio counts.
+    pub fn cllr(&self, weights: &[u32]) -> Option<f64> {
+        let mut sums = [0.0; 4];
+        for (person, weight) in self.people.iter().zip(weights) {
+            for (sum, value) in sums.iter_mut().zip(person) {
+                *sum += f64::from(*weight) * value;
+            }
+        }
+        let [genuine_bits, genuine, impostor_bits, impostor] = sums;
+        (genuine > 0.0 && impostor > 0.0).then(|| (genuine_bits / genuine + impostor_bits / impostor) / 2.0)
+    }
+}
+
 /// The least [`cllr`] that any rising function of the scores can reach, by pooling adjacent violators (Brümmer & du Preez
 /// 2006): what is left is the fault of the order and not of the calibration. `None` without scores of both kinds.
 pub fn min_cllr(genuine: &[f32], impostor: &[f32]) -> Option<f64> {
@@ -166,6 +203,20 @@ mod tests {
 
     proptest! {
         #![proptest_config(crate::proptest_config(256))]
+
+        #[test]
+        fn a_weight_is_so_many_copies(
+            llrs in proptest::collection::vec((0u32..4, proptest::bool::ANY, (-9i8..9).prop_map(f32::from)), 1..60),
+            weights in proptest::collection::vec(0u32..4, 4),
+        ) {
+            let of = |wanted: bool| -> Vec<f32> {
+                let side = llrs.iter().filter(|(_, genuine, _)| *genuine == wanted);
+                side.flat_map(|(person, _, llr)| vec![*llr; weights[*person as usize] as usize]).collect()
+            };
+            let (found, copies) = (Costs::of(&llrs).cllr(&weights), cllr(&of(true), &of(false)));
+            prop_assert_eq!(found.is_some(), copies.is_some());
+            prop_assert!(found.zip(copies).is_none_or(|(found, copies)| (found - copies).abs() < 1e-9));
+        }
 
         #[test]
         fn no_calibration_beats_the_least_cost(

@@ -7,6 +7,7 @@
 //! Invariants: a keystroke is kept as class and two durations, no more than asked for; a figure that too few values stand
 //! behind is `None`; every figure is finite.
 
+use crate::clock;
 use crate::event::KeyClass;
 use crate::window::Keystroke;
 use std::collections::VecDeque;
@@ -23,11 +24,6 @@ const BRIEF_MS: f64 = 25.0;
 const VALUES_MIN: usize = 20;
 /// Modifiers beyond so many say no more.
 const MODIFIERS_MAX: usize = 10;
-
-/// Clock grids that are looked for, coarsest first, µs: of browsers, of timers, of screens and of keyboards.
-const GRIDS_US: [i64; 14] = [
-    100_000, 50_000, 33_333, 20_000, 16_667, 16_000, 15_625, 10_000, 8_000, 5_000, 4_000, 2_000, 1_000, 100,
-];
 
 /// Weights of [`structure`] in the score of [`KeyStatistics::independence`], and its constant: logistic regression of 200
 /// keys of 900 Aalto people (none of whom the released model keeps aside) against copied histograms of the same people and
@@ -181,7 +177,7 @@ fn skew(keys: &[Timed]) -> Option<f32> {
     Some(((high - middle) / (middle - low).max(1.0)) as f32)
 }
 
-/// The coarsest of the known grids on which 19 in 20 durations lie; 0 where there are too few.
+/// The grid of the clock by dwell and pace, µs; 0 where they lie on none or are too few.
 fn grid_us<'a>(keys: impl Iterator<Item = &'a Key>) -> i64 {
     let durations: Vec<i64> = keys
         .flat_map(|key| [key.dwell_ms, key.pace_ms])
@@ -189,19 +185,7 @@ fn grid_us<'a>(keys: impl Iterator<Item = &'a Key>) -> i64 {
         .filter(|ms| (PASTED_MS as f32..PAUSE_MS as f32).contains(ms))
         .map(|ms| (f64::from(ms) * 1e3).round() as i64)
         .collect();
-    if durations.len() < VALUES_MIN {
-        return 0;
-    }
-    let lies_on = |grid: i64| {
-        // Recordings round a clock of 15.6 ms to whole milliseconds.
-        let slack = if grid >= 8_000 { 1_000 } else { grid / 20 };
-        let near = |duration: &&i64| {
-            let beyond = duration.rem_euclid(grid);
-            beyond.min(grid - beyond) <= slack
-        };
-        20 * durations.iter().filter(near).count() >= 19 * durations.len()
-    };
-    GRIDS_US.into_iter().find(|grid| lies_on(*grid)).unwrap_or(0)
+    clock::grid_us(&durations).filter(|grid_us| *grid_us > 1).unwrap_or(0)
 }
 
 fn independence(keys: &[Timed]) -> Option<f32> {

@@ -84,6 +84,7 @@ pub(crate) fn manifest(network: &[u8], features: usize, embedding_dims: usize) -
             cllr: Some(0.31),
             min_cllr: Some(0.29),
         },
+        gate: None,
     }
 }
 

@@ -75,6 +75,7 @@ fn write_model(models: &Path, version: &str, seed: u64, change: impl FnOnce(&mut
             cllr: None,
             min_cllr: None,
         },
+        gate: None,
     };
     change(&mut manifest);
     manifest.save(&folder).unwrap();

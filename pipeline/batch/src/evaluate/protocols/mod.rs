@@ -17,7 +17,7 @@ mod sapimouse;
 mod typenet;
 
 pub use cross::free_text;
-pub use held_out::held_out;
+pub use held_out::{held_out, held_out_some};
 
 use super::EvaluateArgs;
 use super::clocks::Clocks;

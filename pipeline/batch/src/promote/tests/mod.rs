@@ -1,5 +1,7 @@
 //! Promotion with small models: refusals, the registry, and references on librdkafka's mock cluster.
 
+mod judged;
+
 use super::*;
 use crate::fixtures;
 use ductus_dynamics::compare::ReferenceKey;
@@ -24,16 +26,18 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fixtures::aalto(folder.path(), 16, 4, 60);
+        fixtures::aalto(folder.path(), 24, 4, 60);
         for (name, seed, eer) in [("good", "1", 0.1), ("worse", "2", 0.2), ("better", "3", 0.05)] {
             let model = fixtures::model(
                 folder.path(),
                 &folder.path().join(name),
                 seed,
-                &["--hold-out", "aalto-{0..4}"],
+                &["--hold-out", "aalto-{0..11}"],
             );
             let mut manifest = Manifest::load(&model).unwrap();
             manifest.accuracy.eer_global = Some(eer);
+            manifest.accuracy.fnmr_at_fmr_1pct = Some(3.0 * eer);
+            manifest.accuracy.cllr = Some(4.0 * eer);
             manifest.save(&model).unwrap();
         }
         Self { folder }
@@ -52,6 +56,38 @@ impl Scene {
         }
     }
 
+    /// The history tables with everybody in them.
+    fn history(&self) -> String {
+        use crate::import::{Dataset, Detail, ImportArgs, ImportPurpose, import};
+        let tables = self.folder.path().join("tables").to_str().unwrap().to_owned();
+        import(&ImportArgs {
+            dataset: Dataset::Aalto,
+            dir: self.folder.path().to_owned(),
+            out: None,
+            history: Some(tables.clone()),
+            detail: Detail::Class,
+            purpose: ImportPurpose::Collect,
+            subjects_max: None,
+        })
+        .unwrap();
+        tables
+    }
+
+    /// A version with another manifest beside the same network.
+    fn variant(&self, of: &str, name: &str, change: impl FnOnce(&mut Manifest)) -> PromoteArgs {
+        let (from, to) = (self.folder.path().join(of), self.folder.path().join(name));
+        std::fs::create_dir(&to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+        let mut manifest = Manifest::load(&to).unwrap();
+        manifest.version = name.to_owned();
+        change(&mut manifest);
+        manifest.save(&to).unwrap();
+        self.args(name)
+    }
+
     fn live(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("models/keystroke/live")).unwrap()
     }
@@ -64,7 +100,14 @@ fn a_worse_model_is_refused_and_the_live_one_stays() {
     assert_eq!((first.previous, first.changed, first.announced), (None, true, false));
     let error = promote(&scene.args("worse")).unwrap_err();
     assert!(error.is::<Refused>());
-    expect_test::expect!["keystroke/worse is worse than the live keystroke/good: equal error rate 20.00 % against 10.00 % on the same people; --force promotes it anyway"].assert_eq(&error.to_string());
+    expect_test::expect![[r#"
+        keystroke/worse is worse than the live keystroke/good: equal error rate 20.00 % against 10.00 %, FNMR at FMR 1 % 60.00 % against 30.00 %, Cllr 0.800 bits against 0.400 bits on the same people; --force promotes it anyway
+        | group | people | measure          | candidate  | live       | difference, its range |       |
+        |-------|--------|------------------|------------|------------|-----------------------|-------|
+        | all   | 12     | equal error rate | 20.00 %    | 10.00 %    | +10.00                | WORSE |
+        |       |        | FNMR at FMR 1 %  | 60.00 %    | 30.00 %    | +30.00                | WORSE |
+        |       |        | Cllr             | 0.800 bits | 0.400 bits | +0.400                | WORSE |
+    "#]].assert_eq(&error.to_string());
     assert_eq!(scene.live(), "good\n");
     assert!(!scene.folder.path().join("models/keystroke/worse").exists());
     let better = promote(&scene.args("better")).unwrap();
@@ -102,43 +145,6 @@ fn rolling_back_returns_to_the_one_before() {
         ("keystroke/good", Some("keystroke/better"))
     );
     assert_eq!(scene.live(), "good\n");
-}
-
-#[test]
-fn models_that_were_judged_differently_are_judged_again_or_refused() {
-    let scene = Scene::new();
-    promote(&scene.args("good")).unwrap();
-    let folder = scene.folder.path().join("better");
-    let mut manifest = Manifest::load(&folder).unwrap();
-    manifest.accuracy.protocol = "typenet".to_owned();
-    manifest.save(&folder).unwrap();
-    let error = promote(&scene.args("better")).unwrap_err().to_string();
-    assert!(error.contains("give --history with people to judge both on"), "{error}");
-    let tables = scene.folder.path().join("tables").to_str().unwrap().to_owned();
-    import(&scene, &tables);
-    let outcome = promote(&PromoteArgs {
-        history: Some(tables),
-        ..scene.args("better")
-    });
-    // Which one is better on these few people is chance; that both were judged is not.
-    match outcome {
-        Ok(promoted) => assert!(promoted.eer.is_some() && promoted.eer_live.is_some()),
-        Err(error) => assert!(error.to_string().contains("worse than the live"), "{error}"),
-    }
-}
-
-fn import(scene: &Scene, tables: &str) {
-    use crate::import::{Dataset, Detail, ImportArgs, ImportPurpose, import};
-    import(&ImportArgs {
-        dataset: Dataset::Aalto,
-        dir: scene.folder.path().to_owned(),
-        out: None,
-        history: Some(tables.to_owned()),
-        detail: Detail::Class,
-        purpose: ImportPurpose::Collect,
-        subjects_max: None,
-    })
-    .unwrap();
 }
 
 #[test]
@@ -290,7 +296,7 @@ fn references_are_made_again_on_their_partition_before_the_announcement() {
         references: 1,
         reference_windows: windows.len(),
         reference_windows_missing: 1,
-        references_lost: 0,
+        ..Reembedded::default()
     };
     assert_eq!(better.references, expected);
     let announced = cluster.announced(Modality::Keystroke).unwrap().unwrap();
@@ -314,6 +320,26 @@ fn references_are_made_again_on_their_partition_before_the_announcement() {
     );
     assert!(moved.anchors.iter().all(|sample| sample.embedding[0] != 0.125));
     assert_eq!(ReferenceKey::of(moved).model_sha256, better.sha256);
+    // A set whose windows history lacks would leave its person without references.
+    cluster
+        .put(&Stored {
+            partition: 1,
+            reference: Reference {
+                subject: "bert".to_owned(),
+                ..reference(announced.model.clone(), &windows)
+            },
+        })
+        .unwrap();
+    cluster.flush().unwrap();
+    scene.variant("worse", "bold", |manifest| {
+        manifest.accuracy = Manifest::load(&scene.folder.path().join("better")).unwrap().accuracy;
+    });
+    let error = promote(&with("bold")).unwrap_err().to_string();
+    assert!(
+        error.contains("1 people have references of the live model, and the history has none"),
+        "{error}"
+    );
+
     // The old set stays for the way back.
     assert_eq!(cluster.references(Modality::Keystroke, &old.sha256).unwrap().len(), 1);
 
