@@ -92,7 +92,8 @@ pub(crate) const CONTINUOUS: About = About {
     asks: "After how many actions is a step-up asked for, if the right person may be bothered once in eight hours of activity?",
     source: "Half of the people (by a hash of their pseudonym) choose the threshold, the other half are reported, impostors from the \
              same half. Everything runs through the stream's own windows, evidence and decisions; not found counts as later than \
-             any. An action is a key press or a pointer event. Interval of the median and of the share by drawing people.",
+             any. An action is a key press or a pointer event. The recordings are \
+             short: where all reported people together have a few hours, that no false step-up was seen proves little about eight.",
     pictures: &[("takeover.svg", "Risk when somebody else takes over")],
 };
 

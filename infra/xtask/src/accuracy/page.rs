@@ -2,7 +2,7 @@
 //!
 //! Invariants: the page is a pure function of the plan and the reports; a row that failed says so in its place.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::findings::Report;
@@ -131,11 +131,7 @@ fn section(section: &Section, outcomes: &[Outcome]) -> String {
 }
 
 fn judged(section: &Section) -> String {
-    let models: BTreeMap<&str, &str> = section
-        .runs
-        .iter()
-        .map(|run| (run.models[0].as_str(), run.sha256.as_str()))
-        .collect();
+    let models: BTreeSet<&(String, String)> = section.runs.iter().flat_map(|run| &run.models).collect();
     let models: Vec<String> = models
         .iter()
         .map(|(name, sha)| format!("`{name}` (`{}`)", &sha[..sha.len().min(16)]))

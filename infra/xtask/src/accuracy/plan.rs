@@ -33,10 +33,8 @@ pub(crate) struct Run {
     pub(crate) key: &'static str,
     /// What the row is called.
     pub(crate) label: String,
-    /// `modality/version` of the models that are judged.
-    pub(crate) models: Vec<String>,
-    /// The first one's hash.
-    pub(crate) sha256: String,
+    /// `modality/version` and hash of the models that are judged.
+    pub(crate) models: Vec<(String, String)>,
     /// What comes after `ductus-batch evaluate`, without `--report`, `--threads` and paths of this machine.
     pub(crate) arguments: Vec<String>,
     /// Hashes of all that the figures depend on beside the arguments and the data.
@@ -51,8 +49,7 @@ impl Run {
         Self {
             key,
             label: label.into(),
-            models: vec![model.name()],
-            sha256: model.manifest.sha256.clone(),
+            models: vec![(model.name(), model.manifest.sha256.clone())],
             arguments: words.map(str::to_owned).into(),
             identity: vec![model.identity.clone()],
             is_brief: false,
@@ -357,7 +354,7 @@ fn chimera(models: &Models) -> Section {
         let mut run = Run::new("chimera", "both together", "chimera", AALTO, keys)
             .with(&["--only-held-out", "--pointer-data", SAPIMOUSE])
             .and_model("--pointer-model", mouse);
-        run.models.push(mouse.name());
+        run.models.push((mouse.name(), mouse.manifest.sha256.clone()));
         run
     });
     section("chimera", &about::CHIMERA, runs.into_iter().collect())

@@ -90,7 +90,8 @@ impl Judge {
         let mut train = command(&self.binary);
         train.arg("train").env("ORT_DYLIB_PATH", &self.library);
         train.args(seed.arguments.iter().map(|word| self.told(word)));
-        run_quiet(train.arg("--force").arg("--out").arg(&folder))?;
+        // Where it was interrupted it goes on.
+        run_quiet(train.args(["--force", "--resume"]).arg("--out").arg(&folder))?;
         report::progress(format!("    {name}: done in {}", report::seconds(started.elapsed())));
         Ok(folder)
     }

@@ -221,11 +221,15 @@ fn continuous(section: &Section, outcomes: &[Outcome]) -> String {
 
 fn takeovers(report: &Continuous) -> [String; 9] {
     let [low, high] = report.actions_median_ci.map(actions);
+    let median = match report.actions_median {
+        Some(median) => format!("{median} ({low}-{high})"),
+        None => actions(None),
+    };
     let interval = report.found_200_ci;
     [
         format!("{} + {}", report.subjects_choosing, report.subjects),
         format!("{} ({})", report.takeovers, report.takeovers_left_out),
-        format!("{} ({low}-{high})", actions(report.actions_median)),
+        median,
         actions(report.actions_p95),
         percent(report.found_60),
         rate(
