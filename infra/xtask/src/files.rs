@@ -1,4 +1,4 @@
-//! Folders that appear whole or not at all, and templates.
+//! Folders that appear whole or not at all, templates, and names made of hashes.
 
 use std::fs;
 use std::path::Path;
@@ -67,6 +67,11 @@ pub(crate) fn fill_template(template: &str, values: &[(&str, &str)]) -> String {
         text = text.replace(&format!("{{{{{name}}}}}"), value);
     }
     text
+}
+
+/// Bytes of a hash as a name.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

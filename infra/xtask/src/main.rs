@@ -3,6 +3,7 @@
 //! Invariants: a thing that is missing is fetched or named, never passed over; downloads are pinned and live in the
 //! user's cache folder, never in the repository; standard output holds results, standard error holds progress.
 
+mod accuracy;
 #[cfg(test)]
 mod alerts;
 mod bench;
@@ -48,6 +49,8 @@ enum Task {
     Test(test::Options),
     /// Run every benchmark beside its yardstick.
     Bench(bench::Options),
+    /// Judge the released models by every protocol and write docs/accuracy.md.
+    Accuracy(accuracy::Options),
     /// Start real Kafka and real Elasticsearch on this machine and keep them running.
     Up(up::Options),
     /// Stop what `up` started.
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::demo(&options).map(|()| ExitCode::SUCCESS),
         Task::Test(options) => test::test(&options),
         Task::Bench(options) => bench::bench(&options),
+        Task::Accuracy(options) => accuracy::accuracy(&options),
         Task::Up(options) => up::up(&options).map(|()| ExitCode::SUCCESS),
         Task::Down { wipe } => up::down(wipe).map(|()| ExitCode::SUCCESS),
     };

@@ -61,12 +61,7 @@ fn key(archives: &[PathBuf]) -> Result<String> {
             metadata.mtime()
         ));
     }
-    Ok(hash
-        .finalize()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(files::hex(&hash.finalize()[..8]))
 }
 
 fn unpack(archive: &Path, folder: &Path) -> Result<()> {

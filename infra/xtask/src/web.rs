@@ -87,7 +87,7 @@ impl Web {
             hash.update((content.len() as u64).to_le_bytes());
             hash.update(content);
         }
-        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(files::hex(&hash.finalize()))
     }
 
     /// Beside what it speaks about: whoever removes the packages removes the stamps too.

@@ -11,6 +11,7 @@ mod compare;
 pub mod continuous;
 mod layout;
 mod model;
+mod output;
 mod paired;
 mod people;
 mod pictures;
@@ -27,6 +28,7 @@ pub use continuous::{ContinuousArgs, ContinuousReport};
 pub use layout::{Enrolled, Layout, Pair, Probe, Reference, Trials};
 pub(crate) use paired::{Draws, Paired, paired};
 pub(crate) use people::LearnedFrom;
+pub(crate) use pictures::draw_svg;
 pub use pictures::{draw_det, draw_scores};
 pub use protocols::{Protocol, Settings, free_text, held_out, held_out_some};
 pub use report::{Named, Published, Report};
@@ -35,7 +37,7 @@ pub use scores::{Figures, Measured, Scores};
 use crate::corpus::DataSource;
 use crate::import::Dataset;
 use crate::{config, embed};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use clocks::Clocks;
 use compare::{BackEnd, Learned, Shipped};
@@ -46,7 +48,7 @@ use protocols::LaidOut;
 use report::Judged;
 use serde::Serialize;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// The name of the figures by [`Learned`].
@@ -90,6 +92,9 @@ pub struct EvaluateArgs {
     /// Draws of people behind the 95 % intervals.
     #[arg(long, default_value = "1000")]
     pub resamples: usize,
+    /// Judge only the people that `held-out.txt` of this other model's folder names, to compare two models on the same people.
+    #[arg(long)]
+    pub held_out_of: Option<PathBuf>,
     /// Leave the comparators out.
     #[arg(long)]
     pub without_comparators: bool,
@@ -253,27 +258,12 @@ fn background(
 }
 
 fn write(args: &EvaluateArgs, report: &Report, scores: &Scores) -> Result<()> {
-    let folder = args
-        .report
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let title = format!("{} on {}", report.model, report.protocol);
-    let json = serde_json::to_string_pretty(report).context("cannot write the report as JSON")?;
-    let files = [
-        (folder.join("det.svg"), draw_det(&title, scores)?),
-        (folder.join("roc.svg"), pictures::draw_roc(&title, scores)?),
-        (folder.join("scores.svg"), draw_scores(&title, scores)?),
-        (
-            folder.join("reliability.svg"),
-            pictures::draw_reliability(&title, scores)?,
-        ),
-        (args.report.with_extension("md"), report.table()),
-        (args.report.clone(), json + "\n"),
+    let pictures = [
+        ("det.svg", draw_det(&title, scores)?),
+        ("roc.svg", pictures::draw_roc(&title, scores)?),
+        ("scores.svg", draw_scores(&title, scores)?),
+        ("reliability.svg", pictures::draw_reliability(&title, scores)?),
     ];
-    for (path, text) in files {
-        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
+    output::write(&args.report, report, report.table(), pictures)
 }

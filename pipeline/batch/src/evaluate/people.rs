@@ -34,22 +34,31 @@ pub(super) struct Crowd {
 /// Reads the people of a folder.
 pub(super) fn read(args: &EvaluateArgs, dataset: Dataset, modality: Modality, detail: KeyDetail) -> Result<Crowd> {
     let mut crowd = read_folder(dataset, &args.data, modality, detail, &Clocks::of(args))?;
-    if args.continuous.only_held_out {
-        let kept = kept_aside(&args.model)?;
-        let before = crowd.people.len();
-        crowd.people.retain(|person| kept.contains(&full_name(person)));
-        if crowd.people.is_empty() {
-            bail!(
-                "none of the {before} people of {} is among those that the model kept aside ({HELD_OUT_FILE})",
-                args.data.display()
-            );
-        }
-        crowd.notes.push(format!(
-            "{} people left out: not among those that the model kept aside",
-            before - crowd.people.len()
-        ));
+    let own = args.continuous.only_held_out.then_some(&args.model);
+    for model in own.into_iter().chain(&args.held_out_of) {
+        crowd.keep_held_out_of(model, &args.data)?;
     }
     Ok(crowd)
+}
+
+impl Crowd {
+    /// Leaves out everybody whom the model in `folder` does not name as kept aside; `data` is what an error speaks of.
+    pub(super) fn keep_held_out_of(&mut self, folder: &Path, data: &Path) -> Result<()> {
+        let kept = kept_aside(folder)?;
+        let before = self.people.len();
+        self.people.retain(|person| kept.contains(&person.name()));
+        if self.people.is_empty() {
+            bail!(
+                "none of the {before} people of {} is among those that the model kept aside ({HELD_OUT_FILE})",
+                data.display()
+            );
+        }
+        self.notes.push(format!(
+            "{} people left out: not among those that the model kept aside",
+            before - self.people.len()
+        ));
+        Ok(())
+    }
 }
 
 /// Reads the people of any folder, as the clocks say.
@@ -113,10 +122,6 @@ fn kept_aside(folder: &Path) -> Result<BTreeSet<String>> {
     let text = std::fs::read_to_string(&file)
         .with_context(|| format!("cannot read {}, which says whom the model kept aside", file.display()))?;
     Ok(text.lines().map(str::to_owned).collect())
-}
-
-fn full_name(person: &Person) -> String {
-    format!("{}/{}", person.tenant, person.subject)
 }
 
 /// Drops sessions that repeat one before, of whomever: a copy among the probes would be recognised by its bytes. People

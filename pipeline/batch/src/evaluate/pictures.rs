@@ -3,7 +3,9 @@
 use super::scores::Scores;
 use anyhow::{Result, anyhow};
 use ductus_dynamics::accuracy::{self, OperatingPoint};
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
+use std::error::Error;
 
 const SIZE: (u32, u32) = (640, 480);
 /// Error rates below this are drawn on the edge.
@@ -24,7 +26,7 @@ pub fn draw_det(title: &str, scores: &Scores) -> Result<String> {
         .map(|point| (point.fmr.max(RATE_MIN), point.fnmr.max(RATE_MIN)))
         .collect();
     let eer = accuracy::eer_nearest(&genuine, &impostor);
-    draw(|area| {
+    draw_svg(SIZE, |area| {
         let caption = match eer {
             Some(eer) => format!("{title}: EER {:.2} %", eer * 100.0),
             None => title.to_owned(),
@@ -62,21 +64,8 @@ pub(super) fn draw_roc(title: &str, scores: &Scores) -> Result<String> {
         Some(auc) => format!("{title}: AUC {auc:.4}"),
         None => title.to_owned(),
     };
-    draw(|area| {
-        let mut chart = ChartBuilder::on(area)
-            .caption(caption, ("sans-serif", 16))
-            .margin(12)
-            .x_label_area_size(40)
-            .y_label_area_size(52)
-            .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
-        chart
-            .configure_mesh()
-            .x_desc("false match rate")
-            .y_desc("true match rate")
-            .x_label_formatter(&percent)
-            .y_label_formatter(&percent)
-            .draw()?;
-        chart.draw_series(LineSeries::new([(0.0, 0.0), (1.0, 1.0)], BLACK.mix(0.3)))?;
+    draw_svg(SIZE, |area| {
+        let mut chart = unit_square(area, caption, "false match rate", "true match rate")?;
         chart.draw_series(LineSeries::new(line, GENUINE.stroke_width(2)))?;
         Ok(())
     })
@@ -92,21 +81,13 @@ pub(super) fn draw_reliability(title: &str, scores: &Scores) -> Result<String> {
         cost(accuracy::cllr(&genuine, &impostor)),
         cost(accuracy::min_cllr(&genuine, &impostor))
     );
-    draw(|area| {
-        let mut chart = ChartBuilder::on(area)
-            .caption(caption, ("sans-serif", 16))
-            .margin(12)
-            .x_label_area_size(40)
-            .y_label_area_size(52)
-            .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
-        chart
-            .configure_mesh()
-            .x_desc("called likely (both kinds of trial weigh the same)")
-            .y_desc("true")
-            .x_label_formatter(&percent)
-            .y_label_formatter(&percent)
-            .draw()?;
-        chart.draw_series(LineSeries::new([(0.0, 0.0), (1.0, 1.0)], BLACK.mix(0.3)))?;
+    draw_svg(SIZE, |area| {
+        let mut chart = unit_square(
+            area,
+            caption,
+            "called likely (both kinds of trial weigh the same)",
+            "true",
+        )?;
         let points = bins.iter().map(|bin| (bin.predicted, bin.observed));
         chart.draw_series(LineSeries::new(points, GENUINE.stroke_width(2)))?;
         // The area of a point is its share of the trials.
@@ -143,7 +124,7 @@ pub fn draw_scores(title: &str, scores: &Scores) -> Result<String> {
     let impostor = accuracy::histogram(&impostor, low, high, BARS);
     let (low, high) = (f64::from(low), f64::from(high));
     let highest = genuine.iter().chain(&impostor).copied().fold(0.01, f64::max);
-    draw(|area| {
+    draw_svg(SIZE, |area| {
         let mut chart = ChartBuilder::on(area)
             .caption(title, ("sans-serif", 16))
             .margin(12)
@@ -185,14 +166,43 @@ fn percent(rate: &f64) -> String {
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+type UnitSquare<'a, 'b> = ChartContext<'b, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-fn draw(picture: impl FnOnce(&Area<'_>) -> Result<(), Box<dyn std::error::Error>>) -> Result<String> {
+/// Axes for two shares, with their diagonal.
+fn unit_square<'a, 'b>(
+    area: &'b Area<'a>,
+    caption: String,
+    x: &str,
+    y: &str,
+) -> Result<UnitSquare<'a, 'b>, Box<dyn Error>> {
+    let mut chart = ChartBuilder::on(area)
+        .caption(caption, ("sans-serif", 16))
+        .margin(12)
+        .x_label_area_size(40)
+        .y_label_area_size(52)
+        .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
+    chart
+        .configure_mesh()
+        .x_desc(x)
+        .y_desc(y)
+        .x_label_formatter(&percent)
+        .y_label_formatter(&percent)
+        .draw()?;
+    chart.draw_series(LineSeries::new([(0.0, 0.0), (1.0, 1.0)], BLACK.mix(0.3)))?;
+    Ok(chart)
+}
+
+/// An SVG of `size` pixels on white ground.
+pub(crate) fn draw_svg(
+    size: (u32, u32),
+    picture: impl FnOnce(&Area<'_>) -> Result<(), Box<dyn Error>>,
+) -> Result<String> {
     let mut svg = String::new();
     {
-        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         let drawn = area.fill(&WHITE).map_err(Into::into).and_then(|()| picture(&area));
-        drawn.map_err(|error| anyhow!("cannot draw a picture: {error}"))?;
-        area.present()
+        drawn
+            .and_then(|()| area.present().map_err(Into::into))
             .map_err(|error| anyhow!("cannot draw a picture: {error}"))?;
     }
     Ok(svg)

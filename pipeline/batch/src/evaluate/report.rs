@@ -15,7 +15,7 @@ use std::fmt::Write;
 const RESAMPLES_BESIDE: usize = 200;
 
 /// What the equal error rates in a report are.
-const EER_CONVENTION: &str = "(FMR + FNMR) / 2 at the operating point where |FMR - FNMR| is least, as published figures; \
+pub(super) const EER_CONVENTION: &str = "(FMR + FNMR) / 2 at the operating point where |FMR - FNMR| is least, as published figures; \
                               eer_subject is the mean over people with at least 5 genuine trials";
 
 /// What a protocol found, before it is measured. Scores are calibrated log-likelihood ratios.

@@ -1,7 +1,8 @@
 //! What a budget costs in detection time, as SVG.
 
 use super::Point;
-use anyhow::{Result, anyhow};
+use crate::evaluate::draw_svg;
+use anyhow::Result;
 use plotters::prelude::*;
 
 const SIZE: (u32, u32) = (640, 400);
@@ -24,42 +25,33 @@ pub(super) fn draw(curve: &[Point], takeovers: usize) -> Result<String> {
         .fold(100.0, f64::max);
     let days = |pick: fn(f64, f64) -> f64| curve.iter().map(|point| point.one_per_days).reduce(pick).unwrap_or(1.0);
     let (first, last) = (days(f64::min), days(f64::max).max(days(f64::min) + 1.0));
-    let mut svg = String::new();
-    {
-        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        let picture = || -> Result<(), Box<dyn std::error::Error>> {
-            area.fill(&WHITE)?;
-            let mut chart = ChartBuilder::on(&area)
-                .caption(
-                    format!("What a budget costs, {takeovers} takeovers"),
-                    ("sans-serif", 16),
-                )
-                .margin(12)
-                .x_label_area_size(40)
-                .y_label_area_size(52)
-                .build_cartesian_2d((first..last).log_scale(), 0.0..highest * 1.05)?;
+    draw_svg(SIZE, |area| {
+        let mut chart = ChartBuilder::on(area)
+            .caption(
+                format!("What a budget costs, {takeovers} takeovers"),
+                ("sans-serif", 16),
+            )
+            .margin(12)
+            .x_label_area_size(40)
+            .y_label_area_size(52)
+            .build_cartesian_2d((first..last).log_scale(), 0.0..highest * 1.05)?;
+        chart
+            .configure_mesh()
+            .x_desc("days in which one false step-up may be")
+            .y_desc("actions until found")
+            .draw()?;
+        for (line, colour, label) in [(&median, MEDIAN, "half"), (&late, LATE, "95 %")] {
             chart
-                .configure_mesh()
-                .x_desc("days in which one false step-up may be")
-                .y_desc("actions until found")
-                .draw()?;
-            for (line, colour, label) in [(&median, MEDIAN, "half"), (&late, LATE, "95 %")] {
-                chart
-                    .draw_series(LineSeries::new(line.iter().copied(), colour.stroke_width(2)))?
-                    .label(label)
-                    .legend(move |(x, y)| PathElement::new([(x, y), (x + 12, y)], colour.stroke_width(2)));
-                chart.draw_series(line.iter().map(|point| Circle::new(*point, 3, colour.filled())))?;
-            }
-            chart
-                .configure_series_labels()
-                .background_style(WHITE)
-                .border_style(BLACK.mix(0.3))
-                .draw()?;
-            Ok(())
-        };
-        picture()
-            .and_then(|()| area.present().map_err(Into::into))
-            .map_err(|error| anyhow!("cannot draw a picture: {error}"))?;
-    }
-    Ok(svg)
+                .draw_series(LineSeries::new(line.iter().copied(), colour.stroke_width(2)))?
+                .label(label)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 12, y)], colour.stroke_width(2)));
+            chart.draw_series(line.iter().map(|point| Circle::new(*point, 3, colour.filled())))?;
+        }
+        chart
+            .configure_series_labels()
+            .background_style(WHITE)
+            .border_style(BLACK.mix(0.3))
+            .draw()?;
+        Ok(())
+    })
 }

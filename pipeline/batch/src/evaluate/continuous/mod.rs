@@ -15,9 +15,9 @@
 //! later than any that is; the same folder, model and options give the same report.
 
 mod adaptation;
+mod deployment;
 mod layout;
 mod measure;
-mod people;
 mod picture;
 mod play;
 mod report;
@@ -26,26 +26,24 @@ mod script;
 #[cfg(test)]
 mod tests;
 
-pub use people::{FoundWithin, Played, play_people};
+pub use deployment::{FoundWithin, Played, play_people};
 pub use report::ContinuousReport;
 
-use super::{EvaluateArgs, free_text};
+use super::people::Crowd;
+use super::{EvaluateArgs, free_text, people};
 use crate::config;
-use crate::corpus::{self, Person};
+use crate::corpus::Person;
 use crate::import::Dataset;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use ductus_dynamics::event::Modality;
 use ductus_dynamics::line::LineConfig;
 use ductus_scorer::{Contract, Manifest, Model};
 use measure::Rule;
-use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Names the people that a model has not seen, one `tenant/subject` a line.
-const HELD_OUT_FILE: &str = "held-out.txt";
 
 /// Options of the protocol `continuous`.
 #[derive(Args, Clone, Debug)]
@@ -108,9 +106,9 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<ContinuousReport> {
     let modality = manifest.modality;
     let model = Arc::new(Model::load(&args.model, &Contract::of(modality))?);
     let line = line_config(&args.continuous, &manifest);
-    let mut notes = Vec::new();
-    let people = people(args, &manifest, &mut notes)?;
-    let cast = layout::Cast::of(&people, modality, &line, &mut notes)?;
+    let crowd = crowd(args, &manifest)?;
+    let mut notes = crowd.notes;
+    let cast = layout::Cast::of(&crowd.people, modality, &line, &mut notes)?;
 
     // The threshold first, from the people who choose; only then do the others play, under it.
     let chosen = layout::play(&cast, &cast.choose, &args.continuous, &model, &line, args.threads)?;
@@ -132,6 +130,9 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<ContinuousReport> {
     let found = report::Found {
         manifest: &manifest,
         cast: &cast,
+        people_read: crowd.read,
+        subjects_seen: people::seen_by(&args.model, &manifest, &crowd.people),
+        refused: crowd.refused,
         rule,
         hours: args.continuous.budget_hours,
         chosen: &chosen,
@@ -139,7 +140,7 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<ContinuousReport> {
         adaptation,
         notes,
     };
-    report::write(&args.report, found, started)
+    report::write(args, found, started)
 }
 
 fn check(args: &ContinuousArgs) -> Result<()> {
@@ -172,30 +173,17 @@ fn line_config(args: &ContinuousArgs, manifest: &Manifest) -> LineConfig {
 }
 
 /// The people of the folder, without those that the model has seen where that is asked for.
-fn people(args: &EvaluateArgs, manifest: &Manifest, notes: &mut Vec<String>) -> Result<Vec<Person>> {
+fn crowd(args: &EvaluateArgs, manifest: &Manifest) -> Result<Crowd> {
     let dataset = args.dataset.unwrap_or(match manifest.modality {
         Modality::Keystroke => Dataset::Aalto,
         Modality::Pointer => Dataset::Sapimouse,
     });
-    let mut people = merged(corpus::in_order(
-        dataset,
-        &args.data,
-        manifest.modality,
-        manifest.detail,
-    )?);
+    let mut crowd = people::read(args, dataset, manifest.modality, manifest.detail)?;
+    crowd.people = merged(crowd.people);
     if dataset == Dataset::Pohmm {
-        people = free_text(people);
+        crowd.people = free_text(crowd.people);
     }
-    if args.continuous.only_held_out {
-        let all = people.len();
-        let aside = held_out(&args.model)?;
-        people.retain(|person| aside.contains(&format!("{}/{}", person.tenant, person.subject)));
-        notes.push(format!(
-            "{} of {all} people judged: those whom the model has not seen",
-            people.len()
-        ));
-    }
-    Ok(people)
+    Ok(crowd)
 }
 
 /// One entry a person: a data set in two parts names the same people twice.
@@ -213,16 +201,4 @@ fn merged(people: Vec<Person>) -> Vec<Person> {
         }
     }
     merged
-}
-
-fn held_out(model: &Path) -> Result<HashSet<String>> {
-    let path = model.join(HELD_OUT_FILE);
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("cannot read {}, which --only-held-out needs", path.display()))?;
-    Ok(text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .map(str::to_owned)
-        .collect())
 }

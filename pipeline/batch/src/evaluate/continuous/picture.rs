@@ -1,7 +1,8 @@
 //! The risk around a takeover as SVG: the same streams give the same bytes.
 
 use super::measure::{Rule, Stream};
-use anyhow::{Result, anyhow};
+use crate::evaluate::draw_svg;
+use anyhow::Result;
 use plotters::prelude::*;
 use std::collections::BTreeMap;
 
@@ -44,32 +45,23 @@ pub(super) fn draw(title: &str, unit: &str, streams: &[Stream], rule: &Rule, hop
     let (low, median, high) = (at(LOW), at(0.5), at(HIGH));
     let band: Vec<(f64, f64)> = low.iter().copied().chain(high.iter().rev().copied()).collect();
     let threshold = f64::from(rule.step_up_risk);
-    let mut svg = String::new();
-    {
-        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        let picture = || -> Result<(), Box<dyn std::error::Error>> {
-            area.fill(&WHITE)?;
-            let mut chart = ChartBuilder::on(&area)
-                .caption(title, ("sans-serif", 16))
-                .margin(12)
-                .x_label_area_size(40)
-                .y_label_area_size(44)
-                .build_cartesian_2d(first as f64..last as f64, 0.0..100.0)?;
-            chart
-                .configure_mesh()
-                .x_desc(format!("{unit} since somebody else took over"))
-                .y_desc("risk")
-                .draw()?;
-            chart.draw_series([Polygon::new(band.clone(), BAND.mix(0.2))])?;
-            chart.draw_series(LineSeries::new(median.clone(), BAND.stroke_width(2)))?;
-            let level = [(first as f64, threshold), (last as f64, threshold)];
-            chart.draw_series(LineSeries::new(level, LINE.stroke_width(1)))?;
-            chart.draw_series(LineSeries::new([(0.0, 0.0), (0.0, 100.0)], BLACK.mix(0.4)))?;
-            Ok(())
-        };
-        picture()
-            .and_then(|()| area.present().map_err(Into::into))
-            .map_err(|error| anyhow!("cannot draw a picture: {error}"))?;
-    }
-    Ok(svg)
+    draw_svg(SIZE, |area| {
+        let mut chart = ChartBuilder::on(area)
+            .caption(title, ("sans-serif", 16))
+            .margin(12)
+            .x_label_area_size(40)
+            .y_label_area_size(44)
+            .build_cartesian_2d(first as f64..last as f64, 0.0..100.0)?;
+        chart
+            .configure_mesh()
+            .x_desc(format!("{unit} since somebody else took over"))
+            .y_desc("risk")
+            .draw()?;
+        chart.draw_series([Polygon::new(band.clone(), BAND.mix(0.2))])?;
+        chart.draw_series(LineSeries::new(median.clone(), BAND.stroke_width(2)))?;
+        let level = [(first as f64, threshold), (last as f64, threshold)];
+        chart.draw_series(LineSeries::new(level, LINE.stroke_width(1)))?;
+        chart.draw_series(LineSeries::new([(0.0, 0.0), (0.0, 100.0)], BLACK.mix(0.4)))?;
+        Ok(())
+    })
 }

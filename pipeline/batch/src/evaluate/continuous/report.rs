@@ -4,9 +4,10 @@ use super::adaptation::Adaptation;
 use super::layout::Cast;
 use super::measure::{Genuine, Rule, Stream, Takeovers, choose, quantile};
 use super::picture;
-use crate::evaluate::Measured;
+use crate::evaluate::report::EER_CONVENTION;
+use crate::evaluate::{EvaluateArgs, Figures, Scores, output};
+use crate::import::Refused;
 use anyhow::{Context, Result};
-use ductus_dynamics::accuracy;
 use ductus_dynamics::event::Modality;
 use ductus_scorer::Manifest;
 use rand::{Rng, SeedableRng};
@@ -33,9 +34,11 @@ pub struct ContinuousReport {
     pub protocol: &'static str,
     /// People reported.
     pub subjects: usize,
-    /// Of windows: those of the right person, and those of somebody else only. Nobody has a rate of their own here.
+    /// Of windows: those of the right person, and those of somebody else only.
     #[serde(flatten)]
-    pub measured: Measured,
+    pub figures: Figures,
+    /// What an equal error rate is here.
+    pub eer_convention: &'static str,
     /// What an action is.
     pub action: &'static str,
     /// People who chose the threshold.
@@ -89,6 +92,12 @@ pub struct ContinuousReport {
     pub model: String,
     /// Hash of its network.
     pub sha256: String,
+    /// People in the folder.
+    pub people_read: usize,
+    /// People played whom the model may have learned from: then the figures flatter it.
+    pub subjects_seen: usize,
+    /// Rows, files and sessions that were refused, by reason.
+    pub refused: Refused,
     /// What was left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -119,6 +128,9 @@ pub struct Point {
 pub(super) struct Found<'a> {
     pub(super) manifest: &'a Manifest,
     pub(super) cast: &'a Cast<'a>,
+    pub(super) people_read: usize,
+    pub(super) subjects_seen: usize,
+    pub(super) refused: Refused,
     pub(super) rule: Rule,
     pub(super) hours: f64,
     pub(super) chosen: &'a [Stream],
@@ -128,57 +140,28 @@ pub(super) struct Found<'a> {
 }
 
 /// Measures, and writes JSON, table and picture.
-pub(super) fn write(path: &Path, found: Found<'_>, started: Instant) -> Result<ContinuousReport> {
-    let mut report = measure(&found);
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let put = |path: &Path, text: String| {
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
-    };
+pub(super) fn write(args: &EvaluateArgs, found: Found<'_>, started: Instant) -> Result<ContinuousReport> {
+    let mut report = measure(args, &found);
     let title = format!("{}: risk when somebody else takes over", report.model);
-    let hop = found
-        .reported
-        .iter()
-        .flat_map(|stream| &stream.judged)
-        .map(|judged| judged.fresh);
-    let hop = hop.min().unwrap_or(1);
-    put(
-        &folder.join("takeover.svg"),
-        picture::draw(
-            &title,
-            report.action,
-            found.reported,
-            &found.rule,
-            hop.max(found.rule.full / 10),
-        )?,
-    )?;
+    let judged = found.reported.iter().flat_map(|stream| &stream.judged);
+    let hop = judged.map(|judged| judged.fresh).min().unwrap_or(1);
+    let hop = hop.max(found.rule.full / 10);
+    let takeover = picture::draw(&title, report.action, found.reported, &found.rule, hop)?;
     report.seconds = started.elapsed().as_secs_f64();
-    put(&path.with_extension("md"), table(&report))?;
-    let text = serde_json::to_string_pretty(&report).context("cannot write the report as JSON")?;
-    put(path, text + "\n")?;
+    output::write(&args.report, &report, table(&report), [("takeover.svg", takeover)])?;
     Ok(report)
 }
 
-fn measure(found: &Found<'_>) -> ContinuousReport {
-    let (genuine, impostor) = scores(found.reported, found.rule.full);
+fn measure(args: &EvaluateArgs, found: &Found<'_>) -> ContinuousReport {
+    let scores = scores(found.reported, found.rule.full);
     let takeovers = Takeovers::as_asked(found.reported);
     let activity = Genuine::count(found.reported, &found.rule);
     let [median_ci, found_60_ci, found_200_ci] = intervals(&takeovers);
     ContinuousReport {
         protocol: "continuous",
         subjects: found.cast.report.len(),
-        measured: Measured {
-            genuine: genuine.len() as u64,
-            impostor: impostor.len() as u64,
-            eer_subject: None,
-            eer_global: accuracy::eer(&genuine, &impostor),
-            auc: accuracy::auc(&genuine, &impostor),
-            fnmr_at_fmr_1pct: accuracy::fnmr_at_fmr(&genuine, &impostor, 0.01),
-            fnmr_at_fmr_0_1pct: accuracy::fnmr_at_fmr(&genuine, &impostor, 0.001),
-        },
+        figures: scores.figures(args.resamples, args.threads),
+        eer_convention: EER_CONVENTION,
         action: match found.cast.modality {
             Modality::Keystroke => "keystrokes",
             Modality::Pointer => "pointer events",
@@ -208,6 +191,9 @@ fn measure(found: &Found<'_>) -> ContinuousReport {
         adaptation: found.adaptation.clone(),
         model: found.manifest.name(),
         sha256: found.manifest.sha256.clone(),
+        people_read: found.people_read,
+        subjects_seen: found.subjects_seen,
+        refused: found.refused.clone(),
         notes: found.notes.clone(),
         seconds: 0.0,
     }
@@ -241,20 +227,19 @@ fn alarmed(found: &Found<'_>) -> usize {
 }
 
 /// Log-likelihood ratios of windows that hold one person's steps only.
-fn scores(streams: &[Stream], full: usize) -> (Vec<f32>, Vec<f32>) {
-    let (mut genuine, mut impostor) = (Vec::new(), Vec::new());
+fn scores(streams: &[Stream], full: usize) -> Scores {
+    let mut all = Vec::new();
     for stream in streams {
+        // The same genuine steps stand before every takeover, and count once.
+        let genuine = stream.other.is_none();
         for judged in stream.judged.iter().filter(|judged| judged.steps == full) {
             let Some((_, llr)) = judged.compared else { continue };
-            // The same genuine steps stand before every takeover, and count once.
-            if stream.other.is_none() {
-                genuine.push(llr);
-            } else if judged.position >= stream.before + full {
-                impostor.push(llr);
+            if genuine || judged.position >= stream.before + full {
+                all.push((stream.claimed as u32, genuine, llr));
             }
         }
     }
-    (genuine, impostor)
+    Scores { all }
 }
 
 /// 95 % confidence intervals of median, found within 60 and within 200 actions, by bootstrap over the people claimed.
@@ -351,11 +336,12 @@ fn table(report: &ContinuousReport) -> String {
             decimal(report.chosen_false_step_ups_per_8h),
         ),
         (
-            "windows: EER under one threshold, AUC",
+            "windows: EER per subject, under one threshold; AUC",
             format!(
-                "{}, {}",
-                percent(report.measured.eer_global),
-                decimal(report.measured.auc)
+                "{}, {}; {}",
+                percent(report.figures.measured.eer_subject),
+                percent(report.figures.measured.eer_global),
+                decimal(report.figures.measured.auc)
             ),
         ),
     ];

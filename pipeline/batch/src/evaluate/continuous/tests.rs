@@ -4,6 +4,7 @@ use super::super::{EvaluateArgs, Outcome, evaluate};
 use super::*;
 use crate::fixtures;
 use clap::Parser;
+use std::path::Path;
 
 /// Options as on the command line, of which the paths come first.
 fn args(data: &Path, model: &Path, report: &Path, more: &[&str]) -> EvaluateArgs {
@@ -46,7 +47,7 @@ fn takeovers_are_judged_and_written() {
     let found = continuous(&args);
     assert_eq!(found.subjects + found.subjects_choosing, 12);
     assert_eq!(found.takeovers + found.takeovers_left_out, found.subjects * 3);
-    assert!(found.measured.genuine > 0 && found.measured.impostor > 0 && found.genuine_hours > 0.0);
+    assert!(found.figures.measured.genuine > 0 && found.figures.measured.impostor > 0 && found.genuine_hours > 0.0);
     assert_eq!(found.adaptation.as_ref().unwrap().pairs, found.subjects);
     let written: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&report).unwrap()).unwrap();
     for key in [
@@ -76,9 +77,9 @@ fn only_people_whom_the_model_has_not_seen() {
     let model = fixtures::model(folder.path(), &folder.path().join("v1"), "3", &[]);
     let report = folder.path().join("report.json");
     let mut args = args(folder.path(), &model, &report, &["--only-held-out"]);
-    std::fs::remove_file(model.join(HELD_OUT_FILE)).ok();
-    assert!(format!("{:#}", evaluate(&args).unwrap_err()).contains("--only-held-out needs"));
-    std::fs::write(model.join(HELD_OUT_FILE), "aalto/aalto-1\naalto/aalto-2\n").unwrap();
+    std::fs::remove_file(model.join("held-out.txt")).ok();
+    assert!(format!("{:#}", evaluate(&args).unwrap_err()).contains("whom the model kept aside"));
+    std::fs::write(model.join("held-out.txt"), "aalto/aalto-1\naalto/aalto-2\n").unwrap();
     assert!(format!("{:#}", evaluate(&args).unwrap_err()).contains("2 people have enough data"));
     args.continuous.budget_hours = 0.0;
     assert!(format!("{:#}", evaluate(&args).unwrap_err()).contains("--budget-hours is 0"));

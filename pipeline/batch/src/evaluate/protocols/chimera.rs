@@ -45,7 +45,10 @@ pub(in crate::evaluate) fn judge(args: &EvaluateArgs) -> Result<Judged> {
     let pointer = Half::load(pointer_model, Modality::Pointer, |model| {
         let dataset = args.pointer_dataset.unwrap_or(Dataset::Sapimouse);
         let detail = model.manifest().detail;
-        let crowd = people::read_folder(dataset, pointer_data, Modality::Pointer, detail, &clocks)?;
+        let mut crowd = people::read_folder(dataset, pointer_data, Modality::Pointer, detail, &clocks)?;
+        if args.continuous.only_held_out {
+            crowd.keep_held_out_of(pointer_model, pointer_data)?;
+        }
         judged.refused.merge(&crowd.refused);
         judged.people_read += crowd.read;
         Ok(sapimouse::layout(&sapimouse::judged(crowd.people), settings(model)))

@@ -13,6 +13,7 @@ use clap::Parser;
 use ductus_dynamics::event::{KeyDetail, Modality};
 use ductus_dynamics::feature::FeatureWindow;
 use ductus_dynamics::line::{Ingested, Line, LineConfig, Record};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Options of `evaluate` as on the command line.
@@ -42,6 +43,30 @@ fn options(protocol: &str, data: &Path, model: &Path, report: &Path, more: &[&st
 
 fn args(protocol: Protocol, data: &Path, model: &Path, report: &Path) -> EvaluateArgs {
     options(protocol.name(), data, model, report, &[])
+}
+
+#[test]
+fn two_models_are_judged_on_the_people_that_one_kept_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    fixtures::aalto(folder.path(), 9, 15, 40);
+    let model = fixtures::model(folder.path(), &folder.path().join("v1"), "3", &[]);
+    let other = folder.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    let report = folder.path().join("report.json");
+    let more = ["--without-comparators", "--held-out-of", other.to_str().unwrap()];
+    let options = options("typenet", folder.path(), &model, &report, &more);
+    let refused = format!("{:#}", compare(&options).unwrap_err());
+    assert!(refused.contains("says whom the model kept aside"), "{refused}");
+    std::fs::write(
+        other.join("held-out.txt"),
+        "aalto/aalto-0\naalto/aalto-3\naalto/aalto-5\n",
+    )
+    .unwrap();
+    let found = compare(&options).unwrap();
+    assert_eq!((found.subjects, found.people_read), (3, 9));
+    std::fs::write(other.join("held-out.txt"), "sapimouse/sapimouse-user73\n").unwrap();
+    let refused = format!("{:#}", compare(&options).unwrap_err());
+    assert!(refused.contains("none of the 9 people"), "{refused}");
 }
 
 #[test]
