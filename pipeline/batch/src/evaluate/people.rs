@@ -34,22 +34,31 @@ pub(super) struct Crowd {
 /// Reads the people of a folder.
 pub(super) fn read(args: &EvaluateArgs, dataset: Dataset, modality: Modality, detail: KeyDetail) -> Result<Crowd> {
     let mut crowd = read_folder(dataset, &args.data, modality, detail, &Clocks::of(args))?;
-    if args.continuous.only_held_out {
+    crowd.restrict(args)?;
+    Ok(crowd)
+}
+
+impl Crowd {
+    /// Leaves only the people whom the model kept aside, where that is asked for.
+    pub(super) fn restrict(&mut self, args: &EvaluateArgs) -> Result<()> {
+        if !args.continuous.only_held_out {
+            return Ok(());
+        }
         let kept = kept_aside(&args.model)?;
-        let before = crowd.people.len();
-        crowd.people.retain(|person| kept.contains(&full_name(person)));
-        if crowd.people.is_empty() {
+        let before = self.people.len();
+        self.people.retain(|person| kept.contains(&person.name()));
+        if self.people.is_empty() {
             bail!(
                 "none of the {before} people of {} is among those that the model kept aside ({HELD_OUT_FILE})",
                 args.data.display()
             );
         }
-        crowd.notes.push(format!(
+        self.notes.push(format!(
             "{} people left out: not among those that the model kept aside",
-            before - crowd.people.len()
+            before - self.people.len()
         ));
+        Ok(())
     }
-    Ok(crowd)
 }
 
 /// Reads the people of any folder, as the clocks say.
@@ -81,7 +90,7 @@ pub(super) fn seen_by(model: &Path, manifest: &Manifest, people: &[Person]) -> u
     let kept = kept_aside(model).unwrap_or_default();
     let learned = |person: &&Person| {
         let sources = &manifest.training.data;
-        sources.iter().any(|source| source.name == person.tenant) && !kept.contains(&full_name(person))
+        sources.iter().any(|source| source.name == person.tenant) && !kept.contains(&person.name())
     };
     people.iter().filter(learned).count()
 }
@@ -92,10 +101,6 @@ fn kept_aside(folder: &Path) -> Result<BTreeSet<String>> {
     let text = std::fs::read_to_string(&file)
         .with_context(|| format!("cannot read {}, which says whom the model kept aside", file.display()))?;
     Ok(text.lines().map(str::to_owned).collect())
-}
-
-fn full_name(person: &Person) -> String {
-    format!("{}/{}", person.tenant, person.subject)
 }
 
 /// Drops sessions that repeat one before, of whomever: a copy among the probes would be recognised by its bytes. People

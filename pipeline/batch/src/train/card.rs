@@ -1,7 +1,7 @@
 //! `card.md`: what a model is, who it learned from, how good it is, how to make it again, and what it is not for.
 
 use super::folder::Draft;
-use super::recipe::terms;
+use super::recipe::{listed, terms};
 use crate::import::CommercialUse;
 use anyhow::Result;
 use ductus_dynamics::event::{KeyDetail, Modality};
@@ -81,7 +81,13 @@ fn recipe(draft: &Draft<'_>) -> String {
          cosine, augmentation at event times: {}",
         draft.recipe.loss.describe(),
         draft.recipe.augmentation.name()
-    )
+    ) + &match draft.recipe.clocks.as_slice() {
+        [] => String::new(),
+        clocks => format!(
+            ", in a batch every other person on a clock of {} Hz",
+            listed(clocks).replace(',', ", ")
+        ),
+    }
 }
 
 fn accuracy(text: &mut String, draft: &Draft<'_>) -> Result<()> {

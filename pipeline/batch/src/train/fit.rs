@@ -4,6 +4,7 @@
 //! for the very same recipe and data.
 
 use super::augment::{Augmentation, augment};
+use super::coarse::{Coarse, Draw};
 use super::recipe::Recipe;
 use crate::corpus::Person;
 use crate::evaluate::seed_sees;
@@ -38,13 +39,14 @@ pub(super) struct Fitted {
 pub(super) struct Material {
     pub(super) data: Dataset,
     windows: Vec<Vec<Window>>,
+    coarse: Coarse,
 }
 
 impl Material {
     /// Cuts the sessions of `people` into training windows; those without two are left out.
     pub(super) fn of<'a>(people: impl Iterator<Item = &'a Person>, recipe: &Recipe) -> Result<Self> {
         let mut data = Dataset::new(ductus_dynamics::feature::features(recipe.modality))?;
-        let mut windows = Vec::new();
+        let (mut windows, mut coarse) = (Vec::new(), Coarse::new(&recipe.clocks));
         for person in people {
             interrupt::check()?;
             let mut own: Vec<(u32, Window)> = Vec::new();
@@ -71,8 +73,9 @@ impl Material {
             )
             .with_context(|| format!("cannot learn from {}", person.subject))?;
             windows.push(own.into_iter().map(|(_, window)| window).collect());
+            coarse.add_person(&person.sessions, &recipe.cutting);
         }
-        Ok(Self { data, windows })
+        Ok(Self { data, windows, coarse })
     }
 
     pub(super) fn people(&self) -> usize {
@@ -100,6 +103,7 @@ pub(super) fn fit(material: Material, recipe: &Recipe, run: &Run<'_>) -> Result<
     let Material {
         data,
         windows: originals,
+        coarse,
     } = material;
     let checkpoint = Checkpoint::of(recipe, &data, run.part);
     let mut trainer = match checkpoint.as_ref().filter(|_| run.resume).and_then(Checkpoint::read) {
@@ -109,16 +113,22 @@ pub(super) fn fit(material: Material, recipe: &Recipe, run: &Run<'_>) -> Result<
     let bar = progress::steps(run.label, recipe.config.steps);
     let mut losses = Vec::new();
     let mut saved = Instant::now();
-    let mut change = |rng: &mut ChaCha8Rng, person: usize, sequence: usize, values: &mut Vec<f32>| {
-        augment(recipe.augmentation, &originals[person][sequence], rng, values);
-        if recipe.seed_design {
-            seed_sees(values);
-        }
-    };
     while !trainer.is_finished() {
+        let (seed, step) = (recipe.config.seed, trainer.steps_done());
+        let mut change = |rng: &mut ChaCha8Rng, person: usize, sequence: usize, values: &mut Vec<f32>| {
+            let own = &originals[person];
+            let instead = coarse.window(Draw { seed, step, person }, sequence, own.len());
+            if let Some(window) = instead {
+                *values = FeatureWindow::of(window).values;
+            }
+            augment(recipe.augmentation, instead.unwrap_or(&own[sequence]), rng, values);
+            if recipe.seed_design {
+                seed_sees(values);
+            }
+        };
         let report = match recipe.augmentation {
-            Augmentation::None => trainer.step(run.threads)?,
-            Augmentation::Mixed | Augmentation::Half => trainer.step_augmented(run.threads, &mut change)?,
+            Augmentation::None if coarse.is_empty() => trainer.step(run.threads)?,
+            _ => trainer.step_augmented(run.threads, &mut change)?,
         };
         losses.push(report.loss);
         bar.set(report.step, format!("loss {:.4}", report.loss));

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use ductus_dynamics::event::{KeyDetail, Modality};
 use ductus_dynamics::feature::{self, FeatureWindow};
 use ductus_learn::{Loss, NetworkConfig, TrainConfig};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use crate::windows::Cutting;
@@ -39,7 +39,7 @@ pub struct TrainArgs {
     /// How much the model is told of a key.
     #[arg(long, value_enum, default_value = "class")]
     pub detail: Detail,
-    /// Steps of training [default: 400; 1200 for keystrokes of 500 people and more].
+    /// Steps of training [default: 400; 1200 pointer, and keystrokes of 500 people and more].
     #[arg(long)]
     pub steps: Option<u64>,
     /// As many steps as fit into this time; the command in the manifest says how many they were.
@@ -48,7 +48,7 @@ pub struct TrainArgs {
     /// LSTM layers [default: 1; 2 for keystrokes of 500 people and more].
     #[arg(long)]
     pub layers: Option<usize>,
-    /// Values of state a layer and direction [default: 64; 32 for keystrokes of few people].
+    /// Values of state a layer and direction [default: 32; 64 for keystrokes of 500 people and more].
     #[arg(long)]
     pub hidden: Option<usize>,
     /// Whether layers read from both ends [default: false; true for keystrokes of 500 people and more].
@@ -57,16 +57,20 @@ pub struct TrainArgs {
     /// What is minimised.
     #[arg(long, value_enum, default_value = "contrastive-supervised")]
     pub loss: LossName,
-    /// People in a batch [default: 32 keystroke, 64 of 500 people and more, 16 pointer].
+    /// People in a batch [default: 32; 64 for keystrokes of 500 people and more].
     #[arg(long)]
     pub people: Option<usize>,
-    /// Windows of each person in a batch [default: 8; 4 for keystrokes of 500 people and more].
+    /// Windows of each person in a batch [default: 8; 4 pointer, and keystrokes of 500 people and more].
     #[arg(long)]
     pub sequences: Option<usize>,
     /// Changes to windows on their way into a batch [default: mixed keystroke, none pointer].
     #[arg(long, value_enum)]
     pub augment: Option<Augmentation>,
-    /// Steps from one training window to the next [default: half a window; 10 for keystrokes of few people].
+    /// Clocks, Hz, that the events of every other person in a batch are brought to, 0 for none [default: 60,100,125 pointer,
+    /// none keystroke].
+    #[arg(long, value_delimiter = ',')]
+    pub clocks: Option<Vec<u32>>,
+    /// Steps from one training window to the next [default: 32 pointer; 25 for keystrokes of 500 people and more, else 10].
     #[arg(long)]
     pub hop: Option<usize>,
     /// Share of the running average of the weights that a step keeps; none unless given.
@@ -155,11 +159,16 @@ pub struct Recipe {
     pub loss: LossName,
     /// How training windows are cut.
     pub cutting: Cutting,
+    /// Clocks that the events of every other person in a batch are brought to, Hz.
+    pub clocks: Vec<NonZeroU32>,
     /// How they are changed on their way.
     pub augmentation: Augmentation,
     /// Whether three features of a key press are all that is seen.
     pub seed_design: bool,
 }
+
+/// Clocks that pointers come on, Hz: a screen's, and those of slower mice. Which clock it is must not be all that a model sees.
+const CLOCKS_HZ: [u32; 3] = [60, 100, 125];
 
 /// How large a network the data bears, and how long it is trained.
 struct Size {
@@ -176,7 +185,7 @@ impl Size {
     /// From this many people on a large network pays.
     const MANY: usize = 500;
 
-    /// What was measured best: `models.md` for 1,700 people and for the pointer, `models/README.md` for some dozens.
+    /// What was measured best: `models.md` for 1,700 people, `models/README.md` for some dozens and for the pointer.
     fn of(modality: Modality, people: usize) -> Self {
         let (hidden, steps) = (64, 400);
         match modality {
@@ -201,12 +210,12 @@ impl Size {
             },
             Modality::Pointer => Self {
                 layers: 1,
-                hidden,
+                hidden: 32,
                 bidirectional: false,
-                people: 16,
-                sequences: 8,
-                steps,
-                hop: 64,
+                people: 32,
+                sequences: 4,
+                steps: 1_200,
+                hop: 32,
             },
         }
     }
@@ -249,12 +258,19 @@ impl Recipe {
         let mut cutting = Cutting::of_stream(modality);
         cutting.config.hop = args.hop.unwrap_or(default.hop).max(1);
         let augmentation = args.augment.unwrap_or(Augmentation::of(modality));
+        let usual: &[u32] = match modality {
+            Modality::Keystroke => &[],
+            Modality::Pointer => &CLOCKS_HZ,
+        };
+        let clocks = args.clocks.as_deref().unwrap_or(usual).iter();
+        let clocks = clocks.filter_map(|hz| NonZeroU32::new(*hz)).collect();
         Ok(Self {
             modality,
             detail: args.detail.into(),
             config,
             loss: args.loss,
             cutting,
+            clocks,
             augmentation,
             seed_design: args.seed_design,
         })
@@ -309,6 +325,12 @@ impl Recipe {
             self.augmentation.name()
         ));
         words.push(format!("--hop {}", self.cutting.config.hop));
+        // Keystrokes have none unless asked, the pointer has.
+        match self.clocks.as_slice() {
+            [] if self.modality == Modality::Keystroke => {}
+            [] => words.push("--clocks 0".to_owned()),
+            clocks => words.push(format!("--clocks {}", listed(clocks))),
+        }
         if let Some(average) = self.config.average_decay {
             words.push(format!("--average {average}"));
         }
@@ -327,6 +349,11 @@ impl Recipe {
         words.push(format!("--protocol {} --started {started}", args.protocol.name()));
         words.join(" ")
     }
+}
+
+/// `60,100,125`
+pub(super) fn listed(clocks: &[NonZeroU32]) -> String {
+    clocks.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 fn value_name(value: impl ValueEnum) -> String {
