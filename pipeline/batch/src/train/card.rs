@@ -84,7 +84,7 @@ fn recipe(draft: &Draft<'_>) -> String {
     ) + &match draft.recipe.clocks.as_slice() {
         [] => String::new(),
         clocks => format!(
-            ", in a batch every other person on a clock of {} Hz",
+            ", every other batch on a clock of {} Hz",
             listed(clocks).replace(',', ", ")
         ),
     }

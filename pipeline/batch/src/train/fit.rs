@@ -4,7 +4,7 @@
 //! for the very same recipe and data.
 
 use super::augment::{Augmentation, augment};
-use super::coarse::{Coarse, Draw};
+use super::coarse::Coarse;
 use super::recipe::Recipe;
 use crate::corpus::Person;
 use crate::evaluate::seed_sees;
@@ -114,10 +114,10 @@ pub(super) fn fit(material: Material, recipe: &Recipe, run: &Run<'_>) -> Result<
     let mut losses = Vec::new();
     let mut saved = Instant::now();
     while !trainer.is_finished() {
-        let (seed, step) = (recipe.config.seed, trainer.steps_done());
+        let clock = coarse.clock_of(recipe.config.seed, trainer.steps_done());
         let mut change = |rng: &mut ChaCha8Rng, person: usize, sequence: usize, values: &mut Vec<f32>| {
             let own = &originals[person];
-            let instead = coarse.window(Draw { seed, step, person }, sequence, own.len());
+            let instead = clock.and_then(|clock| coarse.window(clock, person, sequence, own.len()));
             if let Some(window) = instead {
                 *values = FeatureWindow::of(window).values;
             }
@@ -126,8 +126,8 @@ pub(super) fn fit(material: Material, recipe: &Recipe, run: &Run<'_>) -> Result<
                 seed_sees(values);
             }
         };
-        let report = match recipe.augmentation {
-            Augmentation::None if coarse.is_empty() => trainer.step(run.threads)?,
+        let report = match (recipe.augmentation, clock) {
+            (Augmentation::None, None) => trainer.step(run.threads)?,
             _ => trainer.step_augmented(run.threads, &mut change)?,
         };
         losses.push(report.loss);

@@ -48,7 +48,7 @@ pub struct TrainArgs {
     /// LSTM layers [default: 1; 2 for keystrokes of 500 people and more].
     #[arg(long)]
     pub layers: Option<usize>,
-    /// Values of state a layer and direction [default: 32; 64 for keystrokes of 500 people and more].
+    /// Values of state a layer and direction [default: 64; 32 for keystrokes of few people].
     #[arg(long)]
     pub hidden: Option<usize>,
     /// Whether layers read from both ends [default: false; true for keystrokes of 500 people and more].
@@ -66,8 +66,7 @@ pub struct TrainArgs {
     /// Changes to windows on their way into a batch [default: mixed keystroke, none pointer].
     #[arg(long, value_enum)]
     pub augment: Option<Augmentation>,
-    /// Clocks, Hz, that the events of every other person in a batch are brought to, 0 for none [default: 60,100,125 pointer,
-    /// none keystroke].
+    /// Clocks, Hz, one of which every other batch is brought to, 0 for none [default: 60,100,125 pointer, none keystroke].
     #[arg(long, value_delimiter = ',')]
     pub clocks: Option<Vec<u32>>,
     /// Steps from one training window to the next [default: 32 pointer; 25 for keystrokes of 500 people and more, else 10].
@@ -159,7 +158,7 @@ pub struct Recipe {
     pub loss: LossName,
     /// How training windows are cut.
     pub cutting: Cutting,
-    /// Clocks that the events of every other person in a batch are brought to, Hz.
+    /// Clocks, one of which every other batch is brought to, Hz.
     pub clocks: Vec<NonZeroU32>,
     /// How they are changed on their way.
     pub augmentation: Augmentation,
@@ -210,7 +209,7 @@ impl Size {
             },
             Modality::Pointer => Self {
                 layers: 1,
-                hidden: 32,
+                hidden,
                 bidirectional: false,
                 people: 32,
                 sequences: 4,
