@@ -2,9 +2,10 @@
 //! folder of a public data set.
 //!
 //! Invariants: both ways go through `dynamics::parse`, and give the same people with the same events in the same order, so
-//! that a model does not depend on the way its data came; sessions of nobody are left out.
+//! that a model does not depend on the way its data came; sessions of nobody are left out; what is learned from holds no
+//! session of Balabit's test part, which its protocol judges.
 
-use crate::import::{Dataset, Recording, Refused, Sessions, pass};
+use crate::import::{Dataset, Recording, Refused, Sessions, is_balabit_test, pass};
 use crate::{interrupt, progress};
 use anyhow::{Context, Result, bail};
 use ductus_dynamics::event::{EventKind, InputEvent, KeyDetail, Modality};
@@ -168,6 +169,9 @@ pub fn read_counting(
 type People = BTreeMap<(String, String), Vec<Session>>;
 
 fn add(people: &mut People, tenant: &str, subject: String, session: Session, modality: Modality) {
+    if tenant == Dataset::Balabit.name() && is_balabit_test(&session.session) {
+        return;
+    }
     if session
         .events
         .iter()

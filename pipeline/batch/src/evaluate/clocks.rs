@@ -14,7 +14,7 @@ const SEED: u64 = 20_261_121;
 
 /// The clocks that sessions are brought to.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Clocks {
+pub(crate) struct Clocks {
     /// Times are cut to multiples of this, µs, from a random phase on in every session.
     requantise_us: Option<NonZeroU32>,
     /// Times are cut to multiples of 1/Hz, and of the moves within one tick only the last is kept.
@@ -29,8 +29,16 @@ impl Clocks {
         }
     }
 
+    /// A clock of this frequency.
+    pub(crate) fn of_hz(hz: NonZeroU32) -> Self {
+        Self {
+            requantise_us: None,
+            hz: Some(hz),
+        }
+    }
+
     /// Brings session `number` of its folder to these clocks.
-    pub(super) fn apply(&self, number: u64, session: &mut Session) {
+    pub(crate) fn apply(&self, number: u64, session: &mut Session) {
         if let Some(grid_us) = self.requantise_us {
             let grid_us = i64::from(grid_us.get());
             let mut rng = ChaCha8Rng::seed_from_u64(SEED);

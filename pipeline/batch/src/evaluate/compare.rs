@@ -33,6 +33,33 @@ impl Shipped {
     }
 }
 
+impl Shipped {
+    /// Log-likelihood ratio of the claimed person less that of the nearest other who is enrolled: what a closed circle of
+    /// people may ask, as two-class learners do that are shown everybody's references.
+    pub(super) fn against_nearest(
+        &self,
+        enrolled: &[Enrolled],
+        trials: &Trials,
+        embeddings: &Embeddings,
+        threads: NonZeroUsize,
+    ) -> Scores {
+        let sets: Vec<ReferenceSet> = enrolled
+            .iter()
+            .map(|enrolled| reference_set(enrolled, embeddings))
+            .collect();
+        trials.score(enrolled, threads, |claimed, probe| {
+            let windows = || probe.windows.iter().map(|&window| embeddings.of(window));
+            let ratio = |set: &ReferenceSet| set.compare_together(windows(), &self.back_end).llr;
+            let others = sets.iter().zip(enrolled);
+            let nearest = others
+                .filter(|(_, other)| other.person != enrolled[claimed].person)
+                .map(|(set, _)| ratio(set))
+                .reduce(f32::max);
+            ratio(&sets[claimed]) - nearest.unwrap_or(0.0)
+        })
+    }
+}
+
 impl BackEnd for Shipped {
     fn score(&self, enrolled: &[Enrolled], trials: &Trials, embeddings: &Embeddings, threads: NonZeroUsize) -> Scores {
         let sets: Vec<ReferenceSet> = enrolled

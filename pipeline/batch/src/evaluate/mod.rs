@@ -23,6 +23,7 @@ mod scores;
 mod tests;
 
 pub use attacks::AttackReport;
+pub(crate) use clocks::Clocks;
 pub use comparators::seed::seed_sees;
 pub use continuous::{ContinuousArgs, ContinuousReport};
 pub use layout::{Enrolled, Layout, Pair, Probe, Reference, Trials};
@@ -39,7 +40,6 @@ use crate::import::Dataset;
 use crate::{config, embed};
 use anyhow::{Result, bail};
 use clap::Args;
-use clocks::Clocks;
 use compare::{BackEnd, Learned, Shipped};
 use ductus_dynamics::event::Modality;
 use ductus_dynamics::feature::FeatureWindow;
@@ -53,6 +53,8 @@ use std::time::Instant;
 
 /// The name of the figures by [`Learned`].
 const LEARNED: &str = "whitening learned from the other people";
+/// The name of the figures by [`Shipped::against_nearest`].
+const AGAINST_NEAREST: &str = "against the nearest other person enrolled";
 /// What `--shuffle-labels` draws by.
 const SHUFFLE_SEED: u64 = 20_261_121;
 
@@ -213,6 +215,13 @@ fn judge(args: &EvaluateArgs, manifest: &Manifest) -> Result<Judged> {
     judged.after = after
         .map(|(windows, trials)| (*windows, score(&layout.enrolled, trials)))
         .collect();
+    if args.protocol.is_closed() {
+        judged
+            .variants
+            .push(comparators::by(AGAINST_NEAREST, &layout, |trials| {
+                back_end.against_nearest(&layout.enrolled, trials, &embeddings, args.threads)
+            }));
+    }
     if args.protocol.learns() {
         match Learned::of(&layout.enrolled, &embeddings) {
             Some(learned) => judged.variants.push(comparators::by(LEARNED, &layout, |trials| {

@@ -34,16 +34,22 @@ pub(super) struct Crowd {
 /// Reads the people of a folder.
 pub(super) fn read(args: &EvaluateArgs, dataset: Dataset, modality: Modality, detail: KeyDetail) -> Result<Crowd> {
     let mut crowd = read_folder(dataset, &args.data, modality, detail, &Clocks::of(args))?;
-    let own = args.continuous.only_held_out.then_some(&args.model);
-    for model in own.into_iter().chain(&args.held_out_of) {
-        crowd.keep_held_out_of(model, &args.data)?;
-    }
+    crowd.restrict(args)?;
     Ok(crowd)
 }
 
 impl Crowd {
+    /// Leaves only the people whom the models kept aside, where that is asked for.
+    pub(super) fn restrict(&mut self, args: &EvaluateArgs) -> Result<()> {
+        let own = args.continuous.only_held_out.then_some(&args.model);
+        for model in own.into_iter().chain(&args.held_out_of) {
+            self.keep_held_out_of(model, &args.data)?;
+        }
+        Ok(())
+    }
+
     /// Leaves out everybody whom the model in `folder` does not name as kept aside; `data` is what an error speaks of.
-    pub(super) fn keep_held_out_of(&mut self, folder: &Path, data: &Path) -> Result<()> {
+    fn keep_held_out_of(&mut self, folder: &Path, data: &Path) -> Result<()> {
         let kept = kept_aside(folder)?;
         let before = self.people.len();
         self.people.retain(|person| kept.contains(&person.name()));

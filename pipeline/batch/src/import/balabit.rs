@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 const TRAINING: &str = "training_files";
 const TEST: &str = "test_files";
+/// Stands in the names of sessions from [`TEST`].
+const TEST_WORD: &str = "test";
 
 /// Training files, then test files; by user and name.
 pub(super) fn files(dir: &Path) -> Result<Vec<PathBuf>> {
@@ -75,7 +77,7 @@ pub(super) fn read(file: &Path, text: &str, source: &Source, refused: &mut Refus
     let known = part == TRAINING || source_labels(source).get(&session) == Some(&false);
     let user = id_part(&user);
     let subject = known.then(|| format!("balabit-{user}"));
-    let word = if part == TRAINING { "training" } else { "test" };
+    let word = if part == TRAINING { "training" } else { TEST_WORD };
     let session = format!(
         "balabit-{user}-{word}-{}",
         id_part(session.trim_start_matches("session_"))
@@ -88,6 +90,12 @@ pub(super) fn read(file: &Path, text: &str, source: &Source, refused: &mut Refus
         1_000,
         source,
     )]
+}
+
+/// Whether a session of this data set is from the part that is judged.
+pub fn is_test(session: &str) -> bool {
+    // `balabit-<user>-<part>-<number>`
+    session.rsplit('-').nth(1) == Some(TEST_WORD)
 }
 
 /// Labels that cannot be read name nobody; `evaluate` says what is wrong with them.

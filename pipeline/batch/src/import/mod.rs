@@ -19,7 +19,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use balabit::labels as balabit_labels;
+pub use balabit::{is_test as is_balabit_test, labels as balabit_labels};
 pub(crate) use pohmm::FREE_TEXT as POHMM_FREE_TEXT;
 pub use refused::{Reason, Refused};
 pub use run::{Detail, ImportArgs, ImportPurpose, Summary, import, pass};

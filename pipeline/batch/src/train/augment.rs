@@ -65,21 +65,21 @@ impl Changes {
         (self.persona > 0.0).then(|| Persona::draw(self.persona, seed, step, person))
     }
 
-    /// Writes the features of a changed copy of `windows[sequence]` to `values`, which holds those of the window itself;
-    /// `windows` are all of one person, who is turned into `persona`.
+    /// Writes the features of a changed copy of `window` to `values`, which holds those of the window itself; `own` are all
+    /// windows of its person, who is turned into `persona`.
     pub(super) fn apply(
         &self,
-        windows: &[Window],
-        sequence: usize,
+        window: &Window,
+        own: &[Window],
         persona: Option<&Persona>,
         rng: &mut ChaCha8Rng,
         values: &mut Vec<f32>,
     ) {
-        let mut changed = splice(self.splice, windows, sequence, rng);
-        if let (Some(persona), Steps::Keys(keys)) = (persona, changed.as_ref().unwrap_or(&windows[sequence].steps)) {
+        let mut changed = splice(self.splice, window, own, rng);
+        if let (Some(persona), Steps::Keys(keys)) = (persona, changed.as_ref().unwrap_or(&window.steps)) {
             changed = Some(Steps::Keys(persona.apply(keys)));
         }
-        let steps = changed.as_ref().unwrap_or(&windows[sequence].steps);
+        let steps = changed.as_ref().unwrap_or(&window.steps);
         let timed = match self.times {
             Augmentation::None => false,
             Augmentation::Half => uniform(rng) >= 0.5,
@@ -164,12 +164,12 @@ const SPLICE_KEYS_MIN: usize = 20;
 
 /// With the chance `share` the window goes on, after a place drawn by chance, as another window of the same person does from
 /// a place drawn by chance, up to the length of the longer. What stays the same of both is the person, not the sentence.
-fn splice(share: f64, windows: &[Window], sequence: usize, rng: &mut ChaCha8Rng) -> Option<Steps> {
+fn splice(share: f64, window: &Window, own: &[Window], rng: &mut ChaCha8Rng) -> Option<Steps> {
     if share <= 0.0 || uniform(rng) >= share {
         return None;
     }
-    let other = &windows[below(windows.len(), rng)];
-    let (Steps::Keys(ours), Steps::Keys(theirs)) = (&windows[sequence].steps, &other.steps) else {
+    let other = &own[below(own.len(), rng)];
+    let (Steps::Keys(ours), Steps::Keys(theirs)) = (&window.steps, &other.steps) else {
         return None;
     };
     if ours.len().min(theirs.len()) < SPLICE_KEYS_MIN {
@@ -314,7 +314,7 @@ mod tests {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let (ours, theirs) = (1 + below(60, &mut rng) as u32, 1 + below(60, &mut rng) as u32);
             let windows = [window(ours, 0, 50_000), window(theirs, -7_000_000, 70_000)];
-            let Some(Steps::Keys(keys)) = splice(1.0, &windows, 0, &mut rng) else {
+            let Some(Steps::Keys(keys)) = splice(1.0, &windows[0], &windows, &mut rng) else {
                 assert!(ours.min(theirs) < SPLICE_KEYS_MIN as u32 || ours >= SPLICE_KEYS_MIN as u32);
                 continue;
             };

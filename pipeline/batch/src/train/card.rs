@@ -1,7 +1,7 @@
 //! `card.md`: what a model is, who it learned from, how good it is, how to make it again, and what it is not for.
 
 use super::folder::Draft;
-use super::recipe::terms;
+use super::recipe::{listed, terms};
 use crate::import::CommercialUse;
 use anyhow::Result;
 use ductus_dynamics::event::{KeyDetail, Modality};
@@ -142,7 +142,13 @@ fn recipe(draft: &Draft<'_>) -> String {
         draft.recipe.changes.times.name(),
         100.0 * draft.recipe.changes.splice,
         draft.recipe.changes.persona
-    )
+    ) + &match draft.recipe.clocks.as_slice() {
+        [] => String::new(),
+        clocks => format!(
+            ", every other batch on a clock of {} Hz",
+            listed(clocks).replace(',', ", ")
+        ),
+    }
 }
 
 fn in_words(loss: Loss) -> String {

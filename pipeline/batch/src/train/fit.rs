@@ -3,6 +3,7 @@
 //! Invariants: a training that was interrupted and resumed gives the network of one that was not; a checkpoint is used only
 //! for the very same recipe and data.
 
+use super::coarse::Coarse;
 use super::recipe::Recipe;
 use crate::corpus::Person;
 use crate::evaluate::seed_sees;
@@ -12,7 +13,6 @@ use ductus_dynamics::feature::FeatureWindow;
 use ductus_dynamics::window::Window;
 use ductus_learn::{ChaCha8Rng, Dataset, Ensemble, Network, TrainConfig, Trainer};
 use sha2::{Digest, Sha256};
-use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -38,13 +38,14 @@ pub(super) struct Fitted {
 pub(super) struct Material {
     pub(super) data: Dataset,
     windows: Vec<Vec<Window>>,
+    coarse: Coarse,
 }
 
 impl Material {
     /// Cuts the sessions of `people` into training windows; those without two are left out.
     pub(super) fn of<'a>(people: impl Iterator<Item = &'a Person>, recipe: &Recipe) -> Result<Self> {
         let mut data = Dataset::new(ductus_dynamics::feature::features(recipe.modality))?;
-        let mut windows = Vec::new();
+        let (mut windows, mut coarse) = (Vec::new(), Coarse::new(&recipe.clocks));
         for person in people {
             interrupt::check()?;
             let mut own: Vec<(u32, Window)> = Vec::new();
@@ -71,8 +72,9 @@ impl Material {
             )
             .with_context(|| format!("cannot learn from {}", person.subject))?;
             windows.push(own.into_iter().map(|(_, window)| window).collect());
+            coarse.add_person(&person.sessions, &recipe.cutting);
         }
-        Ok(Self { data, windows })
+        Ok(Self { data, windows, coarse })
     }
 
     pub(super) fn people(&self) -> usize {
@@ -147,18 +149,24 @@ impl Member<'_> {
         let bar = progress::steps(format!("{} {}", run.label, self.part), recipe.config.steps);
         let mut losses = Vec::new();
         let mut saved = Instant::now();
-        let step = Cell::new(0);
-        let mut change = |rng: &mut ChaCha8Rng, person: usize, sequence: usize, values: &mut Vec<f32>| {
-            let persona = recipe.changes.persona(seed, step.get(), person);
-            let windows = &self.material.windows[person];
-            recipe.changes.apply(windows, sequence, persona.as_ref(), rng, values);
-            if recipe.seed_design {
-                seed_sees(values);
-            }
-        };
+        let coarse = &self.material.coarse;
         while !trainer.is_finished() {
-            step.set(trainer.steps_done());
-            let report = if recipe.changes.are_none() {
+            let step = trainer.steps_done();
+            let clock = coarse.clock_of(seed, step);
+            let mut change = |rng: &mut ChaCha8Rng, person: usize, sequence: usize, values: &mut Vec<f32>| {
+                let own = &self.material.windows[person];
+                let instead = clock.and_then(|clock| coarse.window(clock, person, sequence, own.len()));
+                if let Some(window) = instead {
+                    *values = FeatureWindow::of(window).values;
+                }
+                let persona = recipe.changes.persona(seed, step, person);
+                let window = instead.unwrap_or(&own[sequence]);
+                recipe.changes.apply(window, own, persona.as_ref(), rng, values);
+                if recipe.seed_design {
+                    seed_sees(values);
+                }
+            };
+            let report = if recipe.changes.are_none() && clock.is_none() {
                 trainer.step(run.threads)?
             } else {
                 trainer.step_augmented(run.threads, &mut change)?

@@ -10,6 +10,7 @@
 mod augment;
 mod calibrate;
 mod card;
+mod coarse;
 mod fit;
 mod folder;
 mod recipe;

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use ductus_dynamics::event::{KeyDetail, Modality};
 use ductus_dynamics::feature::{self, FeatureWindow};
 use ductus_learn::{Loss, MEMBERS_MAX, NetworkConfig, TrainConfig};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use crate::windows::Cutting;
@@ -39,7 +39,7 @@ pub struct TrainArgs {
     /// How much the model is told of a key.
     #[arg(long, value_enum, default_value = "class")]
     pub detail: Detail,
-    /// Steps of training [default: 400 pointer, 800 keystroke, 1200 of 500 people and more].
+    /// Steps of training [default: 800 keystroke, 2400 of 500 people and more; 1200 pointer].
     #[arg(long)]
     pub steps: Option<u64>,
     /// As many steps as fit into this time; the command in the manifest says how many they were.
@@ -60,10 +60,10 @@ pub struct TrainArgs {
     /// Temperature of the supervised contrastive loss [default: 0.1; 0.07 for keystrokes of 500 people and more].
     #[arg(long)]
     pub temperature: Option<f32>,
-    /// People in a batch [default: 32 keystroke, 64 of 500 people and more, 16 pointer].
+    /// People in a batch [default: 32; 64 for keystrokes of 500 people and more].
     #[arg(long)]
     pub people: Option<usize>,
-    /// Windows of each person in a batch [default: 8; 4 for keystrokes of 500 people and more].
+    /// Windows of each person in a batch [default: 8; 4 pointer, and keystrokes of 500 people and more].
     #[arg(long)]
     pub sequences: Option<usize>,
     /// Changes to windows on their way into a batch [default: mixed keystroke, none pointer].
@@ -73,14 +73,17 @@ pub struct TrainArgs {
     #[arg(long)]
     pub splice: Option<f64>,
     /// How far people are turned into others who were never recorded: in each batch a person's pace and dwell are scaled by up to
-    /// e^±PERSONA, those of each key class by up to half of that besides, the same for all of their windows [default: 0;
-    /// 0.3 for keystrokes of few people].
+    /// e^±PERSONA, those of each key class by up to half of that besides, the same for all of their windows [default: 0.3
+    /// keystroke, 0.1 of 500 people and more; 0 pointer].
     #[arg(long)]
     pub persona: Option<f64>,
-    /// Networks that are trained, from other first weights each, and judge together [default: 1; 4 keystroke].
+    /// Networks that are trained, from other first weights each, and judge together [default: 4 keystroke, 1 pointer].
     #[arg(long)]
     pub members: Option<u64>,
-    /// Steps from one training window to the next [default: half a window; 10 for keystrokes of few people].
+    /// Clocks, Hz, one of which every other batch is brought to, 0 for none [default: 60,100,125 pointer, none keystroke].
+    #[arg(long, value_delimiter = ',')]
+    pub clocks: Option<Vec<u32>>,
+    /// Steps from one training window to the next [default: 32 pointer; 25 for keystrokes of 500 people and more, else 10].
     #[arg(long)]
     pub hop: Option<usize>,
     /// Share of the running average of the weights that a step keeps; none unless given.
@@ -160,6 +163,8 @@ pub struct Recipe {
     pub loss: LossName,
     /// How training windows are cut.
     pub cutting: Cutting,
+    /// Clocks, one of which every other batch is brought to, Hz.
+    pub clocks: Vec<NonZeroU32>,
     /// How they are changed on their way.
     pub changes: Changes,
     /// Whether three features of a key press are all that is seen.
@@ -167,6 +172,9 @@ pub struct Recipe {
     /// Networks that judge together.
     pub members: u64,
 }
+
+/// Clocks that pointers come on, Hz: a screen's, and those of slower mice. Which clock it is must not be all that a model sees.
+const CLOCKS_HZ: [u32; 3] = [60, 100, 125];
 
 /// How large a network the data bears, and how long it is trained.
 struct Size {
@@ -187,9 +195,9 @@ impl Size {
     /// From this many people on a large network pays.
     const MANY: usize = 500;
 
-    /// What was measured best: `models.md` for 1,700 people and for the pointer, `models/README.md` for some dozens.
+    /// What was measured best: `models.md` for 1,700 people, `models/README.md` for some dozens and for the pointer.
     fn of(modality: Modality, people: usize) -> Self {
-        let (hidden, temperature, steps) = (64, 0.1, 400);
+        let (hidden, temperature) = (64, 0.1);
         match modality {
             Modality::Keystroke if people >= Self::MANY => Self {
                 layers: 2,
@@ -199,10 +207,10 @@ impl Size {
                 people: 64,
                 sequences: 4,
                 temperature: 0.07,
-                steps: 1_200,
+                steps: 2_400,
                 hop: 25,
                 splice: 0.5,
-                persona: 0.0,
+                persona: 0.1,
                 members: 4,
             },
             Modality::Keystroke => Self {
@@ -222,11 +230,11 @@ impl Size {
                 layers: 1,
                 hidden,
                 bidirectional: false,
-                people: 16,
-                sequences: 8,
+                people: 32,
+                sequences: 4,
                 temperature,
-                steps,
-                hop: 64,
+                steps: 1_200,
+                hop: 32,
                 splice: 0.0,
                 persona: 0.0,
                 members: 1,
@@ -286,6 +294,12 @@ impl Recipe {
         if !(1..=MEMBERS_MAX as u64).contains(&members) {
             bail!("--members is {members}, but must be from 1 to {MEMBERS_MAX}");
         }
+        let usual: &[u32] = match modality {
+            Modality::Keystroke => &[],
+            Modality::Pointer => &CLOCKS_HZ,
+        };
+        let clocks = args.clocks.as_deref().unwrap_or(usual).iter();
+        let clocks = clocks.filter_map(|hz| NonZeroU32::new(*hz)).collect();
         Ok(Self {
             modality,
             detail: args.detail.into(),
@@ -293,6 +307,7 @@ impl Recipe {
             loss: args.loss,
             cutting,
             changes,
+            clocks,
             seed_design: args.seed_design,
             members,
         })
@@ -353,6 +368,12 @@ impl Recipe {
             "--splice {} --persona {} --members {} --hop {}",
             self.changes.splice, self.changes.persona, self.members, self.cutting.config.hop
         ));
+        // Keystrokes have none unless asked, the pointer has.
+        match self.clocks.as_slice() {
+            [] if self.modality == Modality::Keystroke => {}
+            [] => words.push("--clocks 0".to_owned()),
+            clocks => words.push(format!("--clocks {}", listed(clocks))),
+        }
         if let Some(average) = self.config.average_decay {
             words.push(format!("--average {average}"));
         }
@@ -371,6 +392,11 @@ impl Recipe {
         words.push(format!("--protocol {} --started {started}", args.protocol.name()));
         words.join(" ")
     }
+}
+
+/// `60,100,125`
+pub(super) fn listed(clocks: &[NonZeroU32]) -> String {
+    clocks.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 fn value_name(value: impl ValueEnum) -> String {

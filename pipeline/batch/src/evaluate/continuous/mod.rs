@@ -48,7 +48,8 @@ use std::time::Instant;
 /// Options of the protocol `continuous`.
 #[derive(Args, Clone, Debug)]
 pub struct ContinuousArgs {
-    /// Judge only the people that `held-out.txt` beside the model names, by whatever protocol reads people.
+    /// Judge only the people that `held-out.txt` beside the model names. Balabit's people are kept aside by session and not by
+    /// person, so a model that learned from its training part has none of them.
     #[arg(long)]
     pub only_held_out: bool,
     /// Continuous: hours of activity in which a subject may have one false step-up.

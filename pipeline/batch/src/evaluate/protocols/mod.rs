@@ -20,7 +20,6 @@ pub use cross::free_text;
 pub use held_out::{held_out, held_out_some};
 
 use super::EvaluateArgs;
-use super::clocks::Clocks;
 use super::comparators::Compared;
 use super::layout::Layout;
 use super::people::{self, Crowd};
@@ -101,6 +100,12 @@ impl Protocol {
         matches!(self, Self::Pohmm | Self::Cross)
     }
 
+    /// Whether a probe that is not of the claimed person is known to be of another who is enrolled, as in a closed circle of
+    /// people: then it may be asked who of them is nearest.
+    pub(super) fn is_closed(self) -> bool {
+        self == Self::Balabit
+    }
+
     /// Figures that others printed for it.
     pub(super) fn published(self) -> &'static [Published] {
         published::of(self)
@@ -155,12 +160,7 @@ pub(super) fn lay_out(
             crowd.people = sapimouse::judged(crowd.people);
             with(crowd, |people| sapimouse::layout(people, settings))
         }
-        Protocol::Balabit => {
-            let mut crowd = Crowd::default();
-            let layout = balabit::layout(&args.data, settings, &Clocks::of(args), &mut crowd.refused)?;
-            crowd.read = layout.people();
-            (crowd, layout)
-        }
+        Protocol::Balabit => balabit::layout(args, settings)?,
         // Protocols that play sessions lay out no comparisons; windows are laid out as for any people.
         _ => {
             let dataset = args

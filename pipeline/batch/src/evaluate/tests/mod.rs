@@ -1,6 +1,7 @@
 //! Protocols on synthetic people, and the command on folders that a test wrote.
 
 mod bad_input;
+mod balabit;
 mod leaks;
 mod protocols;
 
