@@ -20,7 +20,7 @@ mod scores;
 #[cfg(test)]
 mod tests;
 
-pub use attacks::AttackReport;
+pub use attacks::{AttackReport, Forgeries, ForgeriesArgs, forgeries};
 pub use comparators::seed::seed_sees;
 pub use continuous::{ContinuousArgs, ContinuousReport};
 pub use layout::{Enrolled, Layout, Pair, Probe, Reference, Trials};

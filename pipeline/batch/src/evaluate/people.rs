@@ -76,6 +76,18 @@ pub(super) fn read_folder(
     })
 }
 
+/// Drops everybody whom the model in `folder` kept aside.
+pub(super) fn without_kept_aside(crowd: &mut Crowd, folder: &Path) -> Result<()> {
+    let kept = kept_aside(folder)?;
+    let before = crowd.people.len();
+    crowd.people.retain(|person| !kept.contains(&full_name(person)));
+    crowd.notes.push(format!(
+        "{} people left out: the model kept them aside",
+        before - crowd.people.len()
+    ));
+    Ok(())
+}
+
 /// How many of these people the model may have learned from: their data set went in, and it does not name them as kept aside.
 pub(super) fn seen_by(model: &Path, manifest: &Manifest, people: &[Person]) -> usize {
     let kept = kept_aside(model).unwrap_or_default();
