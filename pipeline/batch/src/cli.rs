@@ -1,7 +1,7 @@
 //! The command line: what there is, and what the process ends with.
 
 use crate::backend::{BackEndArgs, backend};
-use crate::evaluate::{EvaluateArgs, evaluate};
+use crate::evaluate::{EvaluateArgs, ForgeriesArgs, evaluate, forgeries};
 use crate::import::{ImportArgs, import};
 use crate::promote::{PromoteArgs, promote};
 use crate::query::{QueryArgs, query};
@@ -32,6 +32,8 @@ enum Command {
     Backend(BackEndArgs),
     /// Measure a model by a protocol.
     Evaluate(EvaluateArgs),
+    /// Learn the weights of the detector of forged times.
+    Forgeries(ForgeriesArgs),
     /// Compute step-up thresholds from the history tables and a budget.
     Thresholds(ThresholdsArgs),
     /// Make a model live, or return to the one before.
@@ -71,6 +73,7 @@ fn dispatch(command: &Command) -> Result<()> {
         Command::Train(args) => output::result(&train(args)?),
         Command::Backend(args) => output::result(&backend(args)?),
         Command::Evaluate(args) => output::result(&evaluate(args)?),
+        Command::Forgeries(args) => output::result(&forgeries(args)?),
         Command::Thresholds(args) => output::result(&thresholds(args)?),
         Command::Promote(args) => output::result(&promote(args)?),
         Command::Query(args) => output::text(&query(args)?),

@@ -17,15 +17,18 @@ use crate::event::Modality;
 use crate::liveness::{Detector, Finding};
 use crate::window::{Keystroke, PointerKind, PointerStep, Steps, Window};
 use crate::wire;
+use serde::Deserialize;
 
 /// What is kept and what counts as a repetition.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ReplayPolicy {
     /// Most sketches kept with a subject's references, the oldest giving way; 0 switches the detector off.
     pub sketches_max: usize,
     /// Fewest keystrokes that a window must share with an earlier one; of pointer events, twice as many.
     pub steps_min: usize,
-    /// Mean difference of ln pace up to which it is the same, once the difference in speed is taken away.
+    /// Mean difference of ln pace up to which it is the same, once the difference in speed is taken away. The nearest that one
+    /// of 60 people came who typed a text of 100 keys four times was 0.119 (Monaco & Tappert, fixed text).
     pub pace_difference_max: f32,
     /// Largest difference of ln speed at which a replay is looked for.
     pub speed_difference_max: f32,
@@ -38,7 +41,7 @@ impl Default for ReplayPolicy {
         Self {
             sketches_max: 64,
             steps_min: 24,
-            pace_difference_max: 0.16,
+            pace_difference_max: 0.11,
             speed_difference_max: 0.2,
             moves_equal_min: 0.85,
         }

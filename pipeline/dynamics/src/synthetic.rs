@@ -4,6 +4,7 @@
 //! Invariants: the same seeds give the same events on every machine; times rise within a modality; press numbers run on.
 
 pub mod attack;
+pub mod forgery;
 mod pointer;
 mod typist;
 

@@ -283,8 +283,8 @@ pub enum Action {
 #[serde(deny_unknown_fields)]
 pub struct Reason {
     /// Name of the measure, of the state that explains `insufficient_data`, or of a detector of what is no person:
-    /// `regular_times`, `symmetric_times`, `independent_times`, `pasted_keys`, `even_speed`, `smooth_strokes`,
-    /// `straight_strokes`, `replayed`; `coarse_clock` and `disturbed_times` are notes and move nothing.
+    /// `regular_times`, `symmetric_times`, `independent_times`, `forged_times`, `pasted_keys`, `even_speed`,
+    /// `smooth_strokes`, `straight_strokes`, `replayed`; `coarse_clock` and `disturbed_times` are notes and move nothing.
     pub measure: String,
     /// A sentence for a person.
     pub text: String,

@@ -9,7 +9,7 @@ mod sections;
 
 pub use layers::{Mistake, Origin};
 pub use sections::{
-    Archive, DeadLetterPayload, Decision, Demo, Elasticsearch, Evidence, Gateway, Limits, Liveness, LogFormat, Models,
+    Archive, DeadLetterPayload, Decision, Demo, Elasticsearch, Evidence, Gateway, Limits, LogFormat, Models,
     OnnxRuntime, References, Replay, Score, Secret, Session, Telemetry, Topics, Window, Windows,
 };
 
@@ -17,7 +17,9 @@ use ductus_dynamics::compare::ReferencePolicy;
 use ductus_dynamics::decide::{DecisionPolicy, Thresholds};
 use ductus_dynamics::evidence::EvidencePolicy;
 use ductus_dynamics::line::LineConfig;
+use ductus_dynamics::liveness::LivenessPolicy;
 use ductus_dynamics::parse::ParseLimits;
+use ductus_dynamics::replay::ReplayPolicy;
 use ductus_dynamics::window::WindowConfig;
 use ductus_scorer::Candidate;
 use ductus_stream::{DeadLetterConfig, KafkaSettings, ScoreConfig};
@@ -48,7 +50,8 @@ pub struct Config {
     pub evidence: Evidence,
     pub decision: Decision,
     pub references: References,
-    pub liveness: Liveness,
+    pub liveness: LivenessPolicy,
+    pub replay_detection: ReplayPolicy,
     pub models: Models,
     pub onnxruntime: OnnxRuntime,
     pub elasticsearch: Elasticsearch,
@@ -202,7 +205,6 @@ impl Config {
             min_steps: window.min_steps,
             pause_us: i64::from(window.pause_ms) * 1_000,
         };
-        let (liveness, replay) = self.liveness.policies();
         LineConfig {
             parse: self.parse_limits(),
             keystroke: window(&self.window.keystroke),
@@ -232,8 +234,8 @@ impl Config {
                 drift_cosine_min: self.references.drift_cosine_min,
                 adapt_risk_max: self.references.adapt_risk_max,
             },
-            liveness,
-            replay,
+            liveness: self.liveness,
+            replay: self.replay_detection,
         }
     }
 

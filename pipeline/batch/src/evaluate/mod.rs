@@ -22,7 +22,7 @@ mod scores;
 #[cfg(test)]
 mod tests;
 
-pub use attacks::AttackReport;
+pub use attacks::{AttackReport, Forgeries, ForgeriesArgs, forgeries};
 pub(crate) use clocks::Clocks;
 pub use comparators::seed::seed_sees;
 pub use continuous::{ContinuousArgs, ContinuousReport};

@@ -49,7 +49,7 @@ impl Crowd {
     }
 
     /// Leaves out everybody whom the model in `folder` does not name as kept aside; `data` is what an error speaks of.
-    fn keep_held_out_of(&mut self, folder: &Path, data: &Path) -> Result<()> {
+    pub(super) fn keep_held_out_of(&mut self, folder: &Path, data: &Path) -> Result<()> {
         let kept = kept_aside(folder)?;
         let before = self.people.len();
         self.people.retain(|person| kept.contains(&person.name()));
@@ -89,6 +89,18 @@ pub(super) fn read_folder(
         refused,
         notes: Vec::new(),
     })
+}
+
+/// Drops everybody whom the model in `folder` kept aside.
+pub(super) fn without_kept_aside(crowd: &mut Crowd, folder: &Path) -> Result<()> {
+    let kept = kept_aside(folder)?;
+    let before = crowd.people.len();
+    crowd.people.retain(|person| !kept.contains(&person.name()));
+    crowd.notes.push(format!(
+        "{} people left out: the model kept them aside",
+        before - crowd.people.len()
+    ));
+    Ok(())
 }
 
 /// How many of these people the model may have learned from.

@@ -7,14 +7,15 @@
 //! Invariants: a keystroke is kept as class and two durations, no more than asked for; a figure that too few values stand
 //! behind is `None`; every figure is finite.
 
+use super::forged;
 use crate::clock;
 use crate::event::KeyClass;
 use crate::window::Keystroke;
 use std::collections::VecDeque;
 
 /// Groups of classes with enough keys each: letter, space, backspace, modifier, all other.
-const GROUPS: usize = 5;
-const MODIFIER: usize = 3;
+pub(super) const GROUPS: usize = 5;
+pub(super) const MODIFIER: usize = 3;
 /// Press-press times from here on are pauses and no pace, ms.
 const PAUSE_MS: f64 = 1_500.0;
 /// A dwell up to here is none, and one up to here is shorter than a key's travel, ms.
@@ -76,6 +77,8 @@ pub struct KeyStatistics {
     pub grid_us: i64,
     /// Log-odds that times like these were drawn independently rather than typed.
     pub independence: Option<f32>,
+    /// Log-odds that they were drawn from a person's times, class by class, rather than typed.
+    pub forged: Option<f32>,
 }
 
 impl Keys {
@@ -114,21 +117,28 @@ impl Keys {
             brief_share: count(|key| key.dwell_ms.is_some_and(|dwell| dwell <= BRIEF_MS)),
             grid_us: grid_us(self.latest.iter()),
             independence: independence(&keys),
+            forged: forged::score(&keys),
         }
+    }
+
+    /// What the score against forgeries weighs.
+    pub(super) fn forgery_figures(&self) -> Option<[f64; forged::FIGURES]> {
+        let keys: Vec<Timed> = self.latest.iter().map(Timed::of).collect();
+        forged::figures(&keys)
     }
 }
 
 /// A keystroke with its logarithms.
 #[derive(Clone, Copy, Debug)]
-struct Timed {
-    group: usize,
-    dwell_ms: Option<f64>,
+pub(super) struct Timed {
+    pub(super) group: usize,
+    pub(super) dwell_ms: Option<f64>,
     /// ln ms, of a dwell of 10 ms to 2 s.
-    ln_dwell: Option<f64>,
+    pub(super) ln_dwell: Option<f64>,
     /// Press to press, ms, where it is no pause.
-    pace_ms: Option<f64>,
+    pub(super) pace_ms: Option<f64>,
     /// ln ms, of at least 5 ms.
-    ln_pace: Option<f64>,
+    pub(super) ln_pace: Option<f64>,
 }
 
 impl Timed {
@@ -259,7 +269,7 @@ fn cells(values: &[Option<f64>], cell_of: &[usize]) -> [(f64, f64); GROUPS * GRO
 }
 
 /// The values without the mean of their cell.
-fn residuals(values: &[Option<f64>], cell_of: &[usize]) -> Vec<Option<f64>> {
+pub(super) fn residuals(values: &[Option<f64>], cell_of: &[usize]) -> Vec<Option<f64>> {
     let cells = cells(values, cell_of);
     let left = |(value, &cell): (&Option<f64>, &usize)| value.map(|value| value - cells[cell].0 / cells[cell].1);
     values.iter().zip(cell_of).map(left).collect()
@@ -284,7 +294,7 @@ fn explained(values: &[Option<f64>], cell_of: &[usize]) -> f64 {
 }
 
 /// Correlation of `a` with what stands `lag` keys later in `b`; 0 where there is too little to say.
-fn correlation(a: &[Option<f64>], b: &[Option<f64>], lag: usize) -> f64 {
+pub(super) fn correlation(a: &[Option<f64>], b: &[Option<f64>], lag: usize) -> f64 {
     let pairs = || a.iter().zip(b.iter().skip(lag)).filter_map(|(a, b)| a.zip(*b));
     let count = pairs().count();
     if count < VALUES_MIN {
@@ -308,7 +318,7 @@ fn correlation(a: &[Option<f64>], b: &[Option<f64>], lag: usize) -> f64 {
 
 /// How many of up to ten modifiers were up before the key that followed them went down; and ten times the share of keys (at
 /// most a tenth) that were released after the key that followed them.
-fn order(keys: &[Timed]) -> (f64, f64) {
+pub(super) fn order(keys: &[Timed]) -> (f64, f64) {
     let (mut modifiers, mut early, mut plain, mut inverted) = (0, 0, 0, 0);
     for pair in keys.windows(2) {
         let (Some(dwell), Some(pace)) = (pair[0].dwell_ms, pair[1].pace_ms) else {

@@ -12,6 +12,8 @@ const STROKE_GAP_US: i64 = 200_000;
 const MOVES_MIN: usize = 10;
 const LENGTH_PX_MIN: f64 = 80.0;
 const CHORD_PX_MIN: f64 = 40.0;
+/// Degree of the curve in time that a stroke of a formula lies on: that of least jerk (Flash & Hogan, J. Neurosci. 5, 1985).
+const DEGREE: usize = 5;
 
 /// The shape of one stroke.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +36,7 @@ pub struct StrokeStatistics {
     pub strokes: usize,
     /// Standard deviation of the speed within a stroke over its mean.
     pub speed_variation: f32,
-    /// Root mean square distance from the best cubic in time, over the stroke's length.
+    /// Root mean square distance from the best quintic in time, over the stroke's length.
     pub roughness: f32,
     /// Largest distance from the chord, pixels.
     pub deviation_px: f32,
@@ -105,14 +107,14 @@ fn shape(moves: &[PointerStep]) -> Option<Stroke> {
     let variance = speeds.iter().map(|speed| (speed - mean).powi(2)).sum::<f64>() / speeds.len() as f64;
     Some(Stroke {
         speed_variation: (variance.sqrt() / mean) as f32,
-        roughness: (distance_from_cubic(moves) / length) as f32,
+        roughness: (distance_from_quintic(moves) / length) as f32,
         deviation_px: (deviation / chord) as f32,
     })
 }
 
-/// Root mean square distance of the places from the cubic in time that fits them best, pixels. Legendre polynomials made
+/// Root mean square distance of the places from the quintic in time that fits them best, pixels. Legendre polynomials made
 /// orthogonal on the times themselves (Gram-Schmidt), so that nothing has to be solved.
-fn distance_from_cubic(moves: &[PointerStep]) -> f64 {
+fn distance_from_quintic(moves: &[PointerStep]) -> f64 {
     let (first, last) = (&moves[0], &moves[moves.len() - 1]);
     let span = (last.t_us - first.t_us) as f64;
     let times: Vec<f64> = moves
@@ -128,8 +130,8 @@ fn distance_from_cubic(moves: &[PointerStep]) -> f64 {
         .map(|step| f64::from(step.y) - f64::from(first.y))
         .collect();
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let mut basis: Vec<Vec<f64>> = Vec::with_capacity(4);
-    for power in 0..4 {
+    let mut basis: Vec<Vec<f64>> = Vec::with_capacity(DEGREE + 1);
+    for power in 0..=DEGREE as i32 {
         let mut next: Vec<f64> = times.iter().map(|time| time.powi(power)).collect();
         for known in &basis {
             let share = dot(&next, known);

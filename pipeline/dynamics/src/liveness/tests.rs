@@ -62,6 +62,67 @@ fn typists_who_flow_are_left_alone() {
     }
 }
 
+/// Sessions in which somebody is told to have forged times, of twenty.
+fn forged(session: impl Fn(u64) -> Vec<InputEvent>) -> usize {
+    let is_found = |seed: &u64| found(&session(*seed)).contains("forged_times");
+    (0..20).filter(is_found).count()
+}
+
+#[test]
+fn times_drawn_from_ones_own_are_told_from_those_that_were_typed() {
+    use crate::synthetic::forgery::{Forger, Keeps};
+    let typed_by = |seed: u64| Typist::draw(seed).flowing().session(0, 600, 0, 0);
+    let forged_by = |seed: u64, keeps: Keeps| {
+        let presses = attack::presses(&typed_by(seed));
+        let mut forger = Forger::default();
+        forger.add(&presses);
+        let text: Vec<KeyClass> = presses.iter().map(|press| press.class).take(200).collect();
+        typed(&forger.forge(keeps, &text, seed))
+    };
+    let counts = [
+        forged(typed_by),
+        forged(|seed| forged_by(seed, Keeps::Pauses)),
+        forged(|seed| forged_by(seed, Keeps::Rollover)),
+        forged(|seed| forged_by(seed, Keeps::Triples)),
+        forged(|seed| forged_by(seed, Keeps::Correlation)),
+        forged(|seed| forged_by(seed, Keeps::Pieces)),
+    ];
+    expect![[r#"
+        [
+            0,
+            6,
+            0,
+            14,
+            0,
+            0,
+        ]
+    "#]]
+    .assert_debug_eq(&counts);
+}
+
+#[test]
+fn few_keys_are_not_called_forged_and_disturbed_ones_neither() {
+    let mut seen = KeyStatistics {
+        keys: 200,
+        forged: Some(9.0),
+        ..KeyStatistics::default()
+    };
+    let policy = LivenessPolicy::default();
+    let codes = |seen: &KeyStatistics| -> Vec<&str> {
+        let findings = judge_keys(seen, &policy);
+        findings.iter().map(|finding| finding.detector.code()).collect()
+    };
+    assert_eq!(codes(&seen), ["forged_times"]);
+    seen.brief_share = policy.brief_share_max;
+    assert_eq!(codes(&seen), ["disturbed_times"], "random delays are noted");
+    seen.brief_share = 0.0;
+    seen.grid_us = policy.coarse_grid_us;
+    assert_eq!(codes(&seen), ["coarse_clock"]);
+    seen.grid_us = 0;
+    seen.keys = policy.structure_keys_min - 1;
+    assert_eq!(codes(&seen), [""; 0]);
+}
+
 #[test]
 fn draws_by_class_are_found_now_and_then() {
     let is_found = |seed: &u64| found(&Typist::draw(*seed).session(1, 300, 0, 0)).contains("independent_times");
@@ -88,7 +149,9 @@ fn gaussian_times() {
         &typed(&times.gaussian(&classes, 1)),
         expect![[r#"
             from window 0:
-            from window 5: independent_times"#]],
+            from window 5: independent_times
+            from window 18: independent_times forged_times
+            from window 30: independent_times"#]],
     );
 }
 
@@ -98,11 +161,13 @@ fn copied_histogram() {
     check(
         &typed(&times.histogram(&classes, 1)),
         expect![[r#"
-        from window 0:
-        from window 5: independent_times
-        from window 9:
-        from window 10: independent_times
-        from window 15:"#]],
+            from window 0:
+            from window 5: independent_times
+            from window 9:
+            from window 10: independent_times
+            from window 11: independent_times forged_times
+            from window 15: forged_times
+            from window 17:"#]],
     );
 }
 
@@ -162,8 +227,9 @@ fn pointers_moved_by_formula() {
             Course::EasedBezier,
             expect![[r#"
             from window 0:
-            from window 6: smooth_strokes"#]],
+            from window 1: smooth_strokes"#]],
         ),
+        (Course::Trembling, expect!["from window 0:"]),
     ] {
         check(&scripted_pointer(course, 1_000, 0, 1), expected);
     }

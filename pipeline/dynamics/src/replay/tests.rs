@@ -66,6 +66,29 @@ fn replays_of_keys_are_known_again() {
 }
 
 #[test]
+fn who_types_the_same_text_again_replays_nothing() {
+    // The same keys at paces that differ by a standard deviation of 0.41 of ln pace from one time to the next: the steadiest
+    // pair of samples with the same keys in Monaco & Tappert's fixed text.
+    const PACE_SD: f64 = 0.41;
+    use rand::SeedableRng;
+    use rand_distr::{Distribution, LogNormal};
+    let factors = LogNormal::new(0.0, PACE_SD).unwrap();
+    for seed in 0..20 {
+        let first = presses(&Typist::draw(seed).session(0, 300, 0, 0));
+        let mut hand = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+        let mut again = first.clone();
+        for i in 1..first.len() {
+            let pace_us = (first[i].down_us - first[i - 1].down_us) as f64;
+            let pace_us = pace_us * factors.sample(&mut hand);
+            again[i].down_us = again[i - 1].down_us + pace_us as i64;
+            again[i].up_us = again[i].down_us + first[i].up_us - first[i].down_us;
+        }
+        let (found, all) = count(&attack::events(&again, 0, 0), &stored(&attack::events(&first, 0, 0)));
+        assert_eq!(found, 0, "typist {seed}: {found} of {all} windows");
+    }
+}
+
+#[test]
 fn replays_of_paths_are_known_again() {
     let recorded = PointerUser::draw(1).session(0, 1_500, 0);
     let stored = stored(&recorded);

@@ -9,11 +9,13 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 /// A stream number apart from those of the synthetic people.
-const STREAM: u64 = 1 << 40;
+pub(super) const STREAM: u64 = 1 << 40;
 /// Press-press times from here on are pauses, which forgers leave out, µs.
 const PAUSE_US: i64 = 1_500_000;
 /// Time between the events of scripted pointers, µs.
 const POINTER_TICK_US: i64 = 10_000;
+/// Standard deviation of [`Course::Trembling`] on each axis, pixels.
+const TREMOR_PX: f64 = 2.0;
 
 /// One key press with its release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -268,11 +270,13 @@ pub enum Course {
     Bezier,
     /// On a cubic Bézier curve, slow at both ends.
     EasedBezier,
+    /// The same with the speed of least jerk (Flash & Hogan 1985), a tremor of two pixels and uneven steps.
+    Trembling,
 }
 
 /// At least `steps` moves of a scripted pointer between random places, from `start_us` on.
 pub fn scripted_pointer(course: Course, steps: usize, start_us: i64, seed: u64) -> Vec<InputEvent> {
-    let mut rng = rng(seed, STREAM + 7);
+    let (mut rng, mut hand) = (rng(seed, STREAM + 7), rng(seed, STREAM + 20));
     let mut place = |spread: f64| {
         (
             rng.random_range(0.0..1_600.0 * spread),
@@ -291,23 +295,22 @@ pub fn scripted_pointer(course: Course, steps: usize, start_us: i64, seed: u64) 
             _ => (aside(along(0.3), place(0.15)), aside(along(0.7), place(0.15))),
         };
         for tick in 1..=ticks {
-            let share = tick as f64 / ticks as f64;
-            let share = if course == Course::EasedBezier {
-                share * share * (3.0 - 2.0 * share)
+            let share = eased(course, tick as f64 / ticks as f64);
+            let shake = if course == Course::Trembling {
+                (TREMOR_PX * normal(&mut hand), TREMOR_PX * normal(&mut hand))
             } else {
-                share
+                (0.0, 0.0)
             };
             let weights = bernstein(share);
             let of = |axis: fn((f64, f64)) -> f64| {
                 let points = [from, first, second, to].map(axis);
-                points
-                    .iter()
-                    .zip(weights)
-                    .map(|(point, weight)| point * weight)
-                    .sum::<f64>()
-                    .round() as i32
+                let on_curve: f64 = points.iter().zip(weights).map(|(point, weight)| point * weight).sum();
+                (on_curve + axis(shake)).round() as i32
             };
-            t_us += POINTER_TICK_US;
+            t_us += match course {
+                Course::Trembling => hand.random_range(6 * POINTER_TICK_US / 10..14 * POINTER_TICK_US / 10),
+                _ => POINTER_TICK_US,
+            };
             events.push(InputEvent {
                 t_us,
                 kind: EventKind::Move {
@@ -320,6 +323,15 @@ pub fn scripted_pointer(course: Course, steps: usize, start_us: i64, seed: u64) 
         t_us += 300_000;
     }
     events
+}
+
+/// How far along its curve a stroke is after a share of its time.
+fn eased(course: Course, share: f64) -> f64 {
+    match course {
+        Course::Straight | Course::Bezier => share,
+        Course::EasedBezier => share * share * (3.0 - 2.0 * share),
+        Course::Trembling => share.powi(3) * (10.0 - 15.0 * share + 6.0 * share * share),
+    }
 }
 
 /// Weights of the four points of a cubic Bézier curve.

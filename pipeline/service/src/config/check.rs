@@ -87,17 +87,14 @@ fn windows(config: &Config, rules: &mut Rules<'_>) {
 fn decisions(config: &Config, rules: &mut Rules<'_>) {
     let decision = &config.decision;
     rules.within("evidence.keep", config.evidence.keep, 0.0..=1.0);
-    let liveness = &config.liveness;
+    let (liveness, replay) = (&config.liveness, &config.replay_detection);
     rules.within("liveness.suspicion_keep", liveness.suspicion_keep, 0.0..=1.0);
     rules.within("liveness.accusation", liveness.accusation, 0.0..=100.0);
-    rules.within(
-        "liveness.replay_moves_equal_min",
-        liveness.replay_moves_equal_min,
-        0.0..=1.0,
-    );
+    rules.within("liveness.forged_max", liveness.forged_max, 0.0..=100.0);
     rules.positive("liveness.keys_max", liveness.keys_max);
     rules.positive("liveness.strokes_max", liveness.strokes_max);
-    rules.positive("liveness.replay_steps_min", liveness.replay_steps_min);
+    rules.within("replay_detection.moves_equal_min", replay.moves_equal_min, 0.0..=1.0);
+    rules.positive("replay_detection.steps_min", replay.steps_min);
     rules.within("decision.step_up_risk", decision.step_up_risk, 0.0..=100.0);
     rules.must(
         (decision.step_up_risk..=100.0).contains(&decision.terminate_risk),

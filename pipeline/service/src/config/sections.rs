@@ -5,8 +5,6 @@
 #![expect(missing_docs, reason = "every key is explained once, in default.toml")]
 
 use ductus_dynamics::event::KeyDetail;
-use ductus_dynamics::liveness::LivenessPolicy;
-use ductus_dynamics::replay::ReplayPolicy;
 use serde::{Deserialize, Deserializer};
 use std::fmt;
 use std::path::PathBuf;
@@ -138,71 +136,6 @@ pub struct References {
     pub passive: bool,
     pub drift_cosine_min: f32,
     pub adapt_risk_max: f32,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Liveness {
-    pub enabled: bool,
-    pub accusation: f32,
-    pub suspicion_max: f32,
-    pub suspicion_keep: f32,
-    pub keys_max: usize,
-    pub keys_min: usize,
-    pub structure_keys_min: usize,
-    pub symmetry_keys_min: usize,
-    pub dwell_spread_min: f32,
-    pub pace_spread_min: f32,
-    pub pace_skew_min: f32,
-    pub independence_max: f32,
-    pub pasted_share_max: f32,
-    pub brief_share_max: f32,
-    pub coarse_grid_us: i64,
-    pub strokes_max: usize,
-    pub strokes_min: usize,
-    pub speed_variation_min: f32,
-    pub roughness_min: f32,
-    pub deviation_px_min: f32,
-    pub sketches_max: usize,
-    pub replay_steps_min: usize,
-    pub replay_pace_difference_max: f32,
-    pub replay_speed_difference_max: f32,
-    pub replay_moves_equal_min: f32,
-}
-
-impl Liveness {
-    pub(super) fn policies(&self) -> (LivenessPolicy, ReplayPolicy) {
-        let liveness = LivenessPolicy {
-            enabled: self.enabled,
-            accusation: self.accusation,
-            suspicion_max: self.suspicion_max,
-            suspicion_keep: self.suspicion_keep,
-            keys_max: self.keys_max,
-            keys_min: self.keys_min,
-            structure_keys_min: self.structure_keys_min,
-            symmetry_keys_min: self.symmetry_keys_min,
-            dwell_spread_min: self.dwell_spread_min,
-            pace_spread_min: self.pace_spread_min,
-            pace_skew_min: self.pace_skew_min,
-            independence_max: self.independence_max,
-            pasted_share_max: self.pasted_share_max,
-            brief_share_max: self.brief_share_max,
-            coarse_grid_us: self.coarse_grid_us,
-            strokes_max: self.strokes_max,
-            strokes_min: self.strokes_min,
-            speed_variation_min: self.speed_variation_min,
-            roughness_min: self.roughness_min,
-            deviation_px_min: self.deviation_px_min,
-        };
-        let replay = ReplayPolicy {
-            sketches_max: self.sketches_max,
-            steps_min: self.replay_steps_min,
-            pace_difference_max: self.replay_pace_difference_max,
-            speed_difference_max: self.replay_speed_difference_max,
-            moves_equal_min: self.replay_moves_equal_min,
-        };
-        (liveness, replay)
-    }
 }
 
 #[derive(Clone, Debug, Deserialize)]

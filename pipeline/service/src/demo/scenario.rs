@@ -140,7 +140,8 @@ impl Cast {
                 let telling = |person: &Person| person.stretch(0, TELLING);
                 let strangers = others.iter().map(|other| telling(other));
                 let other = *others.get(most_different(&telling(person), strangers, modality)?)?;
-                let from = self.lengths(modality, 0).enrol;
+                // Another stretch in each round: what was played before would count as replayed.
+                let from = self.lengths(modality, 0).enrol + round as usize * genuine;
                 let events = [
                     person.stretch(0, lengths.enrol),
                     person.stretch(from, genuine),

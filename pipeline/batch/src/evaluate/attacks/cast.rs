@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use ductus_dynamics::event::{EventKind, InputEvent, KeyClass, Modality};
 use ductus_dynamics::line::LineConfig;
 use ductus_dynamics::synthetic::attack::{self, Times};
+use ductus_dynamics::synthetic::forgery::Forger;
 
 /// Steps of a presentation: one session that is judged as a whole.
 pub(super) fn presentation_steps(modality: Modality) -> usize {
@@ -36,6 +37,8 @@ pub(super) struct Subject {
     pub(super) unseen: Vec<InputEvent>,
     /// Times of the first two: what a forger knows of this person. Empty for the pointer.
     pub(super) times: Times,
+    /// The same, key by key, for forgers who keep more than those.
+    pub(super) forger: Forger,
     /// Classes that are typed in the session under watch.
     pub(super) classes: Vec<KeyClass>,
 }
@@ -124,12 +127,16 @@ fn part(person: &Person, modality: Modality, line: &LineConfig) -> Option<Subjec
     times.add(&attack::presses(&enrol));
     let typed = attack::presses(&watch);
     times.add(&typed);
+    let mut forger = Forger::default();
+    forger.add(&attack::presses(&enrol));
+    forger.add(&typed);
     Some(Subject {
         classes: typed.iter().map(|press| press.class).collect(),
         enrol,
         watch,
         unseen,
         times,
+        forger,
     })
 }
 

@@ -62,6 +62,7 @@ impl Figures {
                     self.put("brief_share", Some(seen.brief_share));
                     if seen.keys >= line.liveness.structure_keys_min {
                         self.put("independence", seen.independence);
+                        self.put("forged", seen.forged);
                     }
                     if seen.keys >= line.liveness.symmetry_keys_min {
                         self.put("pace_skew", seen.pace_skew);

@@ -5,6 +5,7 @@ use ductus_dynamics::event::{InputEvent, Modality};
 use ductus_dynamics::synthetic::attack::{
     self, Course, constant, delayed, jittered, jittered_path, pasted, presses, quantised, scaled, scripted_pointer,
 };
+use ductus_dynamics::synthetic::forgery::Keeps;
 
 /// Presentations of one attack on each victim; those that draw nothing by chance are made once.
 pub(super) const DRAWS: u64 = 3;
@@ -31,7 +32,7 @@ pub(super) fn attacks(modality: Modality) -> &'static [Attack] {
     }
 }
 
-const KEYSTROKE: [Attack; 13] = [
+const KEYSTROKE: [Attack; 19] = [
     attack("replay_exact", 1, |cast, victim, _| {
         keys(&presses(&cast.subjects[victim].watch))
     }),
@@ -45,6 +46,13 @@ const KEYSTROKE: [Attack; 13] = [
         keys(&jittered(
             &presses(&cast.subjects[victim].watch),
             10_000,
+            seed(victim, draw),
+        ))
+    }),
+    attack("replay_jittered_20ms", DRAWS, |cast, victim, draw| {
+        keys(&jittered(
+            &presses(&cast.subjects[victim].watch),
+            20_000,
             seed(victim, draw),
         ))
     }),
@@ -69,6 +77,21 @@ const KEYSTROKE: [Attack; 13] = [
                 .forgery(cast.text_for(victim), seed(victim, draw)),
         )
     }),
+    attack("forgery_victim_pauses", DRAWS, |cast, victim, draw| {
+        forged(Keeps::Pauses, cast, victim, draw)
+    }),
+    attack("forgery_victim_rollover", DRAWS, |cast, victim, draw| {
+        forged(Keeps::Rollover, cast, victim, draw)
+    }),
+    attack("forgery_victim_trigrams", DRAWS, |cast, victim, draw| {
+        forged(Keeps::Triples, cast, victim, draw)
+    }),
+    attack("forgery_victim_correlated", DRAWS, |cast, victim, draw| {
+        forged(Keeps::Correlation, cast, victim, draw)
+    }),
+    attack("forgery_victim_pieces", DRAWS, |cast, victim, draw| {
+        forged(Keeps::Pieces, cast, victim, draw)
+    }),
     attack("bot_constant", 1, |cast, victim, _| {
         keys(&constant(cast.text_for(victim), 90_000, 180_000))
     }),
@@ -91,7 +114,7 @@ const KEYSTROKE: [Attack; 13] = [
     }),
 ];
 
-const POINTER: [Attack; 6] = [
+const POINTER: [Attack; 7] = [
     attack("replay_exact", 1, |cast, victim, _| cast.subjects[victim].watch.clone()),
     attack("replay_moved_and_jittered_10ms", DRAWS, |cast, victim, draw| {
         let by = [(40, -25), (-60, 10), (5, 80)][draw as usize % 3];
@@ -108,6 +131,9 @@ const POINTER: [Attack; 6] = [
     }),
     attack("bot_bezier_eased", DRAWS, |_, victim, draw| {
         pointer(Course::EasedBezier, seed(victim, draw))
+    }),
+    attack("bot_least_jerk_and_tremor", DRAWS, |_, victim, draw| {
+        pointer(Course::Trembling, seed(victim, draw))
     }),
 ];
 
@@ -157,6 +183,11 @@ pub(super) fn seed(victim: usize, draw: u64) -> u64 {
 
 fn keys(presses: &[attack::Press]) -> Vec<InputEvent> {
     attack::events(presses, 0, 0)
+}
+
+fn forged(keeps: Keeps, cast: &Cast, victim: usize, draw: u64) -> Vec<InputEvent> {
+    let forger = &cast.subjects[victim].forger;
+    keys(&forger.forge(keeps, cast.text_for(victim), seed(victim, draw)))
 }
 
 fn pointer(course: Course, seed: u64) -> Vec<InputEvent> {

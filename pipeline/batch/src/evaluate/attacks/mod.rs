@@ -15,12 +15,14 @@
 mod cast;
 mod figures;
 mod kinds;
+mod learn;
 mod play;
 mod report;
 
 #[cfg(test)]
 mod tests;
 
+pub use learn::{Forgeries, ForgeriesArgs, forgeries};
 pub use report::AttackReport;
 
 use super::{EvaluateArgs, people};
