@@ -27,7 +27,7 @@ impl Augmentation {
     /// What `models.md` found to help across collections; the pointer's sampling rate is left as it is.
     pub fn of(modality: Modality) -> Self {
         match modality {
-            Modality::Keystroke => Self::Mixed,
+            Modality::Keystroke => Self::Half,
             Modality::Pointer => Self::None,
         }
     }

@@ -66,7 +66,7 @@ pub struct TrainArgs {
     /// Windows of each person in a batch [default: 8; 4 pointer, and keystrokes of 500 people and more].
     #[arg(long)]
     pub sequences: Option<usize>,
-    /// Changes to windows on their way into a batch [default: mixed keystroke, none pointer].
+    /// Changes to windows on their way into a batch [default: half keystroke, none pointer].
     #[arg(long, value_enum)]
     pub augment: Option<Augmentation>,
     /// Share of typing windows that go on, from some key on, as another window of the same person [default: 0.5 keystroke].
