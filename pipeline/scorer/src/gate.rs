@@ -174,7 +174,8 @@ mod tests {
             group = "device: virtual"
             people = 2
             verdict = "too_few"
-        "#]].assert_eq(&text);
+        "#]]
+        .assert_eq(&text);
         assert_eq!(toml::from_str::<Gate>(&text).unwrap(), gate);
         assert!(toml::from_str::<Gate>(&text.replace("people = 40", "persons = 40")).is_err());
     }
