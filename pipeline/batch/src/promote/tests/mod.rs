@@ -107,7 +107,7 @@ fn a_worse_model_is_refused_and_the_live_one_stays() {
         | all   | 12     | equal error rate | 20.00 %    | 10.00 %    | +10.00                | WORSE |
         |       |        | FNMR at FMR 1 %  | 60.00 %    | 30.00 %    | +30.00                | WORSE |
         |       |        | Cllr             | 0.800 bits | 0.400 bits | +0.400                | WORSE |
-    "#]].assert_eq(&error.to_string());
+        figures of the manifests, no ranges and no groups"#]].assert_eq(&error.to_string());
     assert_eq!(scene.live(), "good\n");
     assert!(!scene.folder.path().join("models/keystroke/worse").exists());
     let better = promote(&scene.args("better")).unwrap();
