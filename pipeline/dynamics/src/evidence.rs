@@ -35,8 +35,8 @@ pub struct EvidencePolicy {
 impl Default for EvidencePolicy {
     fn default() -> Self {
         Self {
-            keep: 0.3,
-            window_max: 8.0,
+            keep: 0.6,
+            window_max: 12.0,
             trust_max: 1.0,
             distrust_max: 16.0,
             silence_us: 600_000_000,

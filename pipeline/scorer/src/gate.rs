@@ -124,7 +124,7 @@ mod tests {
             figures,
         };
         let gate = Gate {
-            against: "keystroke/2026-11-21-pace".to_owned(),
+            against: "keystroke/2026-11-21-pace-ensemble".to_owned(),
             against_sha256: "0a".repeat(32),
             basis: GateBasis::History,
             people: 40,
@@ -145,7 +145,7 @@ mod tests {
         };
         let text = toml::to_string(&gate).unwrap();
         expect![[r#"
-            against = "keystroke/2026-11-21-pace"
+            against = "keystroke/2026-11-21-pace-ensemble"
             against_sha256 = "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"
             basis = "history"
             people = 40

@@ -36,7 +36,7 @@ pub struct Manifest {
     pub format: u32,
     /// Name of the family, as decisions carry it: `keystroke`.
     pub id: String,
-    /// Name of this training, and of its folder: `2026-11-21-pace`.
+    /// Name of this training, and of its folder: `2026-11-21-pace-ensemble`.
     pub version: String,
     /// What its windows are made of.
     pub modality: Modality,

@@ -15,7 +15,7 @@ const POINTER_REASONS = [
   ["turn", "turn between moves", "°", 9],
   ["press_delay", "time from stop to click", "ms", 120],
 ];
-const MODELS = { keystroke: "2026-11-21-pace", pointer: "2026-11-21-balabit" };
+const MODELS = { keystroke: "2026-11-21-pace-ensemble", pointer: "2026-11-21-balabit" };
 
 /** Small seeded generator (mulberry32), so that a screenshot can be taken again. */
 export function createRandom(seed) {

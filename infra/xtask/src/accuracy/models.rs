@@ -76,7 +76,7 @@ pub(crate) struct Accuracy {
 }
 
 impl Model {
-    /// `keystroke/2026-11-21-aalto`.
+    /// `keystroke/2026-11-21-aalto-ensemble`.
     pub(crate) fn name(&self) -> String {
         format!("{}/{}", self.manifest.modality, self.manifest.version)
     }

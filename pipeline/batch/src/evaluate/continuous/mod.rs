@@ -128,6 +128,9 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<ContinuousReport> {
     } else {
         None
     };
+    if let Some(note) = report::not_enrolled(&cast, &chosen, &reported) {
+        notes.push(note);
+    }
     let found = report::Found {
         manifest: &manifest,
         cast: &cast,

@@ -13,7 +13,7 @@ use ductus_scorer::Manifest;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
@@ -159,14 +159,14 @@ fn measure(args: &EvaluateArgs, found: &Found<'_>) -> ContinuousReport {
     let [median_ci, found_60_ci, found_200_ci] = intervals(&takeovers);
     ContinuousReport {
         protocol: "continuous",
-        subjects: found.cast.report.len(),
+        subjects: enrolled(found.reported),
         figures: scores.figures(args.resamples, args.threads),
         eer_convention: EER_CONVENTION,
         action: match found.cast.modality {
             Modality::Keystroke => "keystrokes",
             Modality::Pointer => "pointer events",
         },
-        subjects_choosing: found.cast.choose.len(),
+        subjects_choosing: enrolled(found.chosen),
         budget_hours: found.hours,
         step_up_risk: found.rule.step_up_risk,
         takeovers: takeovers.found.len(),
@@ -224,6 +224,21 @@ fn alarmed(found: &Found<'_>) -> usize {
     }
     let any = |streams: &&Vec<&Stream>| Genuine::count(streams.iter().copied(), &found.rule).step_ups > 0;
     by_person.values().filter(any).count()
+}
+
+/// Says how many people have no stream, if any.
+pub(super) fn not_enrolled(cast: &Cast<'_>, chosen: &[Stream], reported: &[Stream]) -> Option<String> {
+    let missing = cast.choose.len() + cast.report.len() - enrolled(chosen) - enrolled(reported);
+    (missing > 0).then(|| format!("{missing} people left out: too few of their windows could be used to enrol them"))
+}
+
+/// People who have a stream: whoever never came to a mature set of references has none.
+fn enrolled(streams: &[Stream]) -> usize {
+    streams
+        .iter()
+        .map(|stream| stream.claimed)
+        .collect::<BTreeSet<_>>()
+        .len()
 }
 
 /// Log-likelihood ratios of windows that hold one person's steps only.

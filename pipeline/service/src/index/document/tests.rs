@@ -103,7 +103,7 @@ fn an_alert() {
         ductus.confidence = 0.75
         ductus.model.id = "keystroke"
         ductus.model.sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-        ductus.model.version = "2026-11-21-pace"
+        ductus.model.version = "2026-11-21-pace-ensemble"
         ductus.reasons.delta = 38.0
         ductus.reasons.measure = "flight_letter_letter"
         ductus.reasons.text = "letter→letter flight +38 ms against the usual, z 3.4"
@@ -231,7 +231,7 @@ fn an_audit_record() {
         ductus.decision.id = "5c1f0f3b9a8d4e7f8a1b2c3d4e5f6071"
         ductus.model.id = "keystroke"
         ductus.model.sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-        ductus.model.version = "2026-11-21-pace"
+        ductus.model.version = "2026-11-21-pace-ensemble"
         ductus.reference.count = 15
         ductus.reference.maturity = 100
         ductus.reference.version = 15
