@@ -159,9 +159,9 @@ mod tests {
                 +4 → risk 1, confidence 0.39, Allow
                 +4 → risk 1, confidence 0.63, Allow
                 -5 → risk 1, confidence 0.78, Allow
-                -5 → risk 72, confidence 0.86, StepUp
-                -5 → risk 93, confidence 0.92, StepUp
-                -5 → risk 96, confidence 0.95, Terminate"#]],
+                -5 → risk 66, confidence 0.86, Allow
+                -5 → risk 98, confidence 0.92, Terminate
+                -5 → risk 100, confidence 0.95, Terminate"#]],
         );
     }
 }

@@ -339,7 +339,10 @@ fn the_live_version_is_the_folder_that_the_file_names() {
         expected.assert_eq(&portable(found, models.path()));
     };
     fs::create_dir_all(family.join("2026-11-21-pace-ensemble")).expect("it is made");
-    check("2026-11-21-pace-ensemble\n", expect!["DIR/keystroke/2026-11-21-pace-ensemble"]);
+    check(
+        "2026-11-21-pace-ensemble\n",
+        expect!["DIR/keystroke/2026-11-21-pace-ensemble"],
+    );
     check(
         "2026-11-22-pace\n",
         expect!["DIR/keystroke/2026-11-22-pace does not exist; a model is a folder with model.onnx and manifest.toml"],
