@@ -213,7 +213,7 @@ fn manifests_that_say_something_unknown() {
     check_manifest(
         |text| format!("mood = \"good\"\n{text}"),
         expect![
-            "manifest DIR/manifest.toml is refused: line 1: unknown field `mood`, expected one of `format`, `id`, `version`, `modality`, `sha256`, `layout_hash`, `features`, `embedding_dims`, `steps_max`, `detail`, `calibration`, `backend`, `training`, `accuracy`"
+            "manifest DIR/manifest.toml is refused: line 1: unknown field `mood`, expected one of `format`, `id`, `version`, `modality`, `sha256`, `layout_hash`, `features`, `embedding_dims`, `steps_max`, `detail`, `calibration`, `backend`, `training`, `accuracy`, `gate`"
         ],
     );
     check_manifest(
