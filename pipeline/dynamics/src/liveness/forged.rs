@@ -12,15 +12,13 @@
 //! Invariants: every figure is finite, bounded and 0 where there is too little to say; the score grows with the keys behind
 //! it, up to [`FULL_KEYS`], so that a few keys accuse nobody.
 
-use super::keys::{GROUPS, MODIFIER, Timed, correlation, order, residuals};
+use super::keys::{Levelled, MODIFIER, Timed, VALUES_MIN, are_enough, correlation, order};
 use super::weights::{CONSTANT, WEIGHTS};
 
 /// Keystrokes that the score was learned from.
 pub const FULL_KEYS: usize = 200;
 /// Keys of a stretch over which drift is looked for.
 const STRETCH: usize = 10;
-/// Fewest values behind a share of variance.
-const VALUES_MIN: usize = 20;
 /// Group of letters.
 const LETTER: usize = 0;
 /// Bounds of figures that have none of their own.
@@ -70,21 +68,16 @@ pub(super) fn score(keys: &[Timed]) -> Option<f32> {
 
 /// What the score weighs ([`FIGURE_NAMES`]); `None` for too few keys.
 pub(super) fn figures(keys: &[Timed]) -> Option<[f64; FIGURES]> {
-    let known = |key: &&Timed| key.ln_dwell.is_some() && key.ln_pace.is_some();
-    if keys.iter().filter(known).count() < VALUES_MIN {
+    if !are_enough(keys) {
         return None;
     }
-    let classes: Vec<usize> = keys.iter().map(|key| key.group).collect();
-    let mut pairs = vec![GROUPS * GROUPS; keys.len()];
-    for (pair, both) in pairs.iter_mut().skip(1).zip(keys.windows(2)) {
-        *pair = both[0].group * GROUPS + both[1].group;
-    }
-    let plain: Vec<Option<f64>> = keys
-        .iter()
-        .map(|key| key.ln_dwell.filter(|_| key.group != MODIFIER))
-        .collect();
-    let paces: Vec<Option<f64>> = keys.iter().map(|key| key.ln_pace).collect();
-    let (dwell, pace) = (residuals(&plain, &classes), residuals(&paces, &pairs));
+    let Levelled {
+        classes,
+        dwells,
+        dwell,
+        pace,
+        ..
+    } = Levelled::of(keys);
     let (dwell_rank, pace_rank) = (ranks(&dwell), ranks(&pace));
     let words = words(keys);
     let of_letters: Vec<Option<f64>> = dwell
@@ -99,7 +92,6 @@ pub(super) fn figures(keys: &[Timed]) -> Option<[f64; FIGURES]> {
     let dwell_pace = correlation(&dwell_rank, &pace_rank, 1);
     let word_end = word_end(keys, &pace);
     let (early, inversions) = order(keys);
-    let all: Vec<Option<f64>> = keys.iter().map(|key| key.ln_dwell).collect();
     Some([
         dwell_dwell,
         dwell_dwell.abs(),
@@ -121,7 +113,7 @@ pub(super) fn figures(keys: &[Timed]) -> Option<[f64; FIGURES]> {
         early.min(EARLY_MAX),
         inversions.max(0.0).sqrt(),
         deep(keys).min(DEEP_MAX),
-        between(&all, &classes).max(0.0).sqrt().min(EXPLAINED_MAX),
+        between(&dwells, &classes).max(0.0).sqrt().min(EXPLAINED_MAX),
     ])
 }
 

@@ -14,7 +14,7 @@ use crate::window::Keystroke;
 use std::collections::VecDeque;
 
 /// Groups of classes with enough keys each: letter, space, backspace, modifier, all other.
-pub(super) const GROUPS: usize = 5;
+const GROUPS: usize = 5;
 pub(super) const MODIFIER: usize = 3;
 /// Press-press times from here on are pauses and no pace, ms.
 const PAUSE_MS: f64 = 1_500.0;
@@ -22,7 +22,7 @@ const PAUSE_MS: f64 = 1_500.0;
 const PASTED_MS: f64 = 3.0;
 const BRIEF_MS: f64 = 25.0;
 /// Fewest values behind a figure.
-const VALUES_MIN: usize = 20;
+pub(super) const VALUES_MIN: usize = 20;
 /// Modifiers beyond so many say no more.
 const MODIFIERS_MAX: usize = 10;
 
@@ -199,11 +199,7 @@ fn grid_us<'a>(keys: impl Iterator<Item = &'a Key>) -> i64 {
 }
 
 fn independence(keys: &[Timed]) -> Option<f32> {
-    let known = keys
-        .iter()
-        .filter(|key| key.ln_dwell.is_some() && key.ln_pace.is_some())
-        .count();
-    if known < VALUES_MIN {
+    if !are_enough(keys) {
         return None;
     }
     let score: f64 = structure(keys)
@@ -218,19 +214,15 @@ fn independence(keys: &[Timed]) -> Option<f32> {
 /// (for pace: pairs of classes) are taken away, with their absolute values; the share of dwell that its class explains;
 /// modifiers that were released too early; releases out of order.
 fn structure(keys: &[Timed]) -> [f64; STRUCTURE] {
-    let not_modifier = |key: &Timed| key.ln_dwell.filter(|_| key.group != MODIFIER);
-    let dwells: Vec<Option<f64>> = keys.iter().map(|key| key.ln_dwell).collect();
-    let classes: Vec<usize> = keys.iter().map(|key| key.group).collect();
-    let mut pairs = vec![GROUPS * GROUPS; keys.len()];
-    for (pair, both) in pairs.iter_mut().skip(1).zip(keys.windows(2)) {
-        *pair = both[0].group * GROUPS + both[1].group;
-    }
+    let Levelled {
+        classes,
+        dwells,
+        plain,
+        dwell,
+        pace,
+    } = Levelled::of(keys);
     let explained = explained(&dwells, &classes);
-    let plain: Vec<Option<f64>> = keys.iter().map(not_modifier).collect();
     let explained_plain = self::explained(&plain, &classes);
-    let dwell = residuals(&plain, &classes);
-    let paces: Vec<Option<f64>> = keys.iter().map(|key| key.ln_pace).collect();
-    let pace = residuals(&paces, &pairs);
     let [dwell_dwell, pace_pace, dwell_next, dwell_pace, pace_second] = [
         correlation(&dwell, &dwell, 1),
         correlation(&pace, &pace, 1),
@@ -256,6 +248,46 @@ fn structure(keys: &[Timed]) -> [f64; STRUCTURE] {
     ]
 }
 
+/// Whether so many keys have a dwell and a pace that a score says anything.
+pub(super) fn are_enough(keys: &[Timed]) -> bool {
+    let known = |key: &&Timed| key.ln_dwell.is_some() && key.ln_pace.is_some();
+    keys.iter().filter(known).count() >= VALUES_MIN
+}
+
+/// Times of keys, and what is left of them without the level of what was typed. One value a key each.
+pub(super) struct Levelled {
+    /// The class of each key.
+    pub(super) classes: Vec<usize>,
+    /// ln dwell.
+    pub(super) dwells: Vec<Option<f64>>,
+    /// ln dwell of all but modifiers.
+    pub(super) plain: Vec<Option<f64>>,
+    /// The same without the mean of its class.
+    pub(super) dwell: Vec<Option<f64>>,
+    /// ln pace without the mean of its pair of classes.
+    pub(super) pace: Vec<Option<f64>>,
+}
+
+impl Levelled {
+    pub(super) fn of(keys: &[Timed]) -> Self {
+        let classes: Vec<usize> = keys.iter().map(|key| key.group).collect();
+        let mut pairs = vec![GROUPS * GROUPS; keys.len()];
+        for (pair, both) in pairs.iter_mut().skip(1).zip(keys.windows(2)) {
+            *pair = both[0].group * GROUPS + both[1].group;
+        }
+        let not_modifier = |key: &Timed| key.ln_dwell.filter(|_| key.group != MODIFIER);
+        let plain: Vec<Option<f64>> = keys.iter().map(not_modifier).collect();
+        let paces: Vec<Option<f64>> = keys.iter().map(|key| key.ln_pace).collect();
+        Self {
+            dwells: keys.iter().map(|key| key.ln_dwell).collect(),
+            dwell: residuals(&plain, &classes),
+            pace: residuals(&paces, &pairs),
+            classes,
+            plain,
+        }
+    }
+}
+
 /// Sum and count of the values of each cell.
 fn cells(values: &[Option<f64>], cell_of: &[usize]) -> [(f64, f64); GROUPS * GROUPS + 1] {
     let mut cells = [(0.0, 0.0); GROUPS * GROUPS + 1];
@@ -269,7 +301,7 @@ fn cells(values: &[Option<f64>], cell_of: &[usize]) -> [(f64, f64); GROUPS * GRO
 }
 
 /// The values without the mean of their cell.
-pub(super) fn residuals(values: &[Option<f64>], cell_of: &[usize]) -> Vec<Option<f64>> {
+fn residuals(values: &[Option<f64>], cell_of: &[usize]) -> Vec<Option<f64>> {
     let cells = cells(values, cell_of);
     let left = |(value, &cell): (&Option<f64>, &usize)| value.map(|value| value - cells[cell].0 / cells[cell].1);
     values.iter().zip(cell_of).map(left).collect()
