@@ -148,13 +148,13 @@ impl Protocol {
     }
 
     fn checkpointing(&self, world: &World, who: u8, instance: &Instance, next: &mut Vec<Step>) {
-        let slot = world.open(who);
-        match &instance.transaction {
+        // A producer has one transaction at a time.
+        let may_send = self.may_commit(world, who) && world.open(who).is_none();
+        let acknowledged = |waits_for: u8| waits_for == 0 || self.breaks(Broken::NotAcknowledged);
+        match instance.transaction {
             Transaction::None if self.may_commit(world, who) => self.preparing(who, instance, next),
-            Transaction::Prepared { waits_for, .. } if slot.is_none() && self.may_commit(world, who) => {
-                if *waits_for == 0 || self.breaks(Broken::NotAcknowledged) {
-                    next.push(Step::Send { who });
-                }
+            Transaction::Prepared { waits_for, .. } if may_send && acknowledged(waits_for) => {
+                next.push(Step::Send { who });
             }
             Transaction::Sent => next.push(Step::End { who }),
             _ => {}
