@@ -49,7 +49,7 @@ impl World {
         }
         writeln!(
             text,
-            "[score]\ngroup = \"{name}-score\"\nshards = 2\ncommit_interval_ms = 300"
+            "[score]\ngroup = \"{name}-score\"\nshards = 2\ncheckpoint_interval_ms = 300"
         )
         .unwrap();
         writeln!(

@@ -200,7 +200,7 @@ mod tests {
                 .map(|topic| topic.partitions)
         };
         assert!(partitions("ductus.events.v1").is_some());
-        for follower in ["ductus.references.v1", "ductus.session-state.v1"] {
+        for follower in ["ductus.decisions.v1", "ductus.references.v1", "ductus.session-state.v1"] {
             assert_eq!(partitions(follower), partitions("ductus.events.v1"), "{follower}");
         }
     }
@@ -230,11 +230,17 @@ mod tests {
             .expect("the list is well formed")
             .iter()
             .map(|topic| {
-                // Limits of size belong to the running of Kafka, not to the contract.
+                // Limits of size and the pace of compaction belong to the running of Kafka, not to the contract.
+                let running = [
+                    "max.message.bytes",
+                    "min.compaction.lag.ms",
+                    "min.cleanable.dirty.ratio",
+                    "segment.bytes",
+                ];
                 let settings = topic
                     .settings
                     .iter()
-                    .filter(|setting| !setting.starts_with("max.message.bytes"));
+                    .filter(|setting| !running.iter().any(|running| setting.starts_with(running)));
                 let settings: Vec<&str> = settings.copied().collect();
                 format!("{} {} {}", topic.name, topic.partitions, settings.join(" "))
             })

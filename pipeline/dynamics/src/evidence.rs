@@ -16,6 +16,7 @@
 
 use crate::event::Modality;
 use crate::wire::Device;
+use serde::{Deserialize, Serialize};
 
 /// How evidence accumulates.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,7 +68,7 @@ pub struct Observation {
 }
 
 /// The evidence of one session.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Accumulated log-likelihood ratio, natural: positive speaks for the subject.
     pub llr: f32,
@@ -94,13 +95,22 @@ impl Evidence {
         let sum: f32 = self.lanes.iter().map(|lane| lane.said).sum();
         self.llr = sum.clamp(-policy.distrust_max, policy.trust_max);
     }
+
+    /// Whether it can have come from windows: what was read from outside is asked before it is used.
+    pub(crate) fn is_sound(&self) -> bool {
+        let sound = |lane: &Lane| {
+            let mut marks = lane.marks.iter().map(|mark| mark.llr);
+            lane.len <= MARKS && marks.all(f32::is_finite) && lane.base.is_finite() && lane.said.is_finite()
+        };
+        self.lanes.iter().all(sound) && self.llr.is_finite() && self.windows.is_finite()
+    }
 }
 
 /// Marks kept of a modality: more than a full window's worth.
 const MARKS: usize = 8;
 
 /// What was known when so many steps had been seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Mark {
     /// Steps seen.
     position: u64,
@@ -109,7 +119,7 @@ struct Mark {
 }
 
 /// The evidence of one modality.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Lane {
     /// The latest marks, oldest first; the first `len` hold.
     marks: [Mark; MARKS],

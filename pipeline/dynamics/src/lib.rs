@@ -24,6 +24,7 @@ pub mod parse;
 pub mod reason;
 pub mod reject;
 pub mod replay;
+pub mod state;
 pub mod synthetic;
 pub mod window;
 pub mod wire;

@@ -8,13 +8,18 @@
 //! - Every event is counted exactly once: events = windowed + late + duplicate + rejected ([`Accounting::balances`]).
 //! - A bad record changes nothing but the counts and leaves a dead letter.
 //! - Windows of a session are concluded in the order in which they became ready.
+//! - No two windows have the same id, also where batches are repeated after their session was forgotten, as long as
+//!   [`LineConfig::repeat_us`] says.
 
 mod accounting;
+mod checkpoint;
 mod conclude;
+mod departed;
 mod session;
 
 pub use accounting::Accounting;
-pub use conclude::{Embedded, Outcome};
+pub use checkpoint::LineState;
+pub use conclude::{Embedded, Outcome, Recorded};
 pub use session::SessionId;
 
 use crate::compare::{ReferenceKey, ReferencePolicy, ReferenceSet};
@@ -30,8 +35,9 @@ use crate::reject::{RejectReason, Rejections};
 use crate::replay::ReplayPolicy;
 use crate::window::{Window, WindowConfig};
 use crate::wire::{self, AuditAction, AuditRecord, Closed, Device, Purpose, Reference, Source};
+use departed::{Departed, Gone};
 use session::{Session, Standing};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 /// Everything that the line's result depends on, besides records, models and references.
@@ -52,6 +58,11 @@ pub struct LineConfig {
     pub watermark_step_us_max: i64,
     /// Most sessions open at once in a partition.
     pub sessions_max: usize,
+    /// How long a session that was forgotten is remembered by its batch number, so that a batch that is repeated late opens no
+    /// second session under its name, µs by the watermark.
+    pub repeat_us: i64,
+    /// Most sessions remembered so; the one that was forgotten first gives way.
+    pub repeat_sessions_max: usize,
     /// How evidence accumulates.
     pub evidence: EvidencePolicy,
     /// Where the lines are.
@@ -76,6 +87,8 @@ impl Default for LineConfig {
             lateness_us: 2_000_000,
             watermark_step_us_max: 10_000_000,
             sessions_max: 100_000,
+            repeat_us: 86_400_000_000,
+            repeat_sessions_max: 100_000,
             evidence: EvidencePolicy::default(),
             decision: DecisionPolicy::default(),
             thresholds: Thresholds::default(),
@@ -131,6 +144,16 @@ pub struct Ready {
 }
 
 impl Ready {
+    /// The id of the decision about it.
+    pub fn decision_id(&self) -> String {
+        id::decision_id(
+            &self.id.tenant,
+            &self.id.session,
+            self.window.modality,
+            self.window.sequence,
+        )
+    }
+
     /// A window of a session about which nothing has been concluded yet.
     pub fn first(id: Arc<SessionId>, purpose: Purpose, device: Device, window: Window, offset: i64) -> Self {
         Self {
@@ -187,7 +210,12 @@ pub struct Line {
     sessions: HashMap<Box<str>, Session>,
     /// The watermark at which a session's next pause or expiry is due: (due, key).
     due: BTreeSet<(i64, Box<str>)>,
+    departed: Departed,
+    /// Sessions that changed since the last checkpoint, in an order of their own so that checkpoints are reproducible.
+    changed: BTreeSet<Box<str>>,
     references: HashMap<ReferenceKey, ReferenceSet>,
+    /// Reference sets that changed since the last checkpoint.
+    taught: HashSet<ReferenceKey>,
     watermark_us: i64,
     accounting: Accounting,
     /// Buffers used again for each record.
@@ -205,7 +233,10 @@ impl Line {
             partition,
             sessions: HashMap::new(),
             due: BTreeSet::new(),
+            departed: Departed::default(),
+            changed: BTreeSet::new(),
             references: HashMap::new(),
+            taught: HashSet::new(),
             watermark_us: i64::MIN,
             accounting: Accounting::default(),
             events: Vec::new(),
@@ -249,18 +280,26 @@ impl Line {
 
     /// Stores a reference set that was read from the references topic.
     pub fn put_reference(&mut self, reference: Reference) {
-        self.references
-            .insert(ReferenceKey::of(&reference), ReferenceSet::from_stored(reference));
+        let key = ReferenceKey::of(&reference);
+        self.taught.remove(&key);
+        self.references.insert(key, ReferenceSet::from_stored(reference));
+    }
+
+    /// Hands a reference set out with the next changed ones, although it did not change.
+    pub fn rewrite_reference(&mut self, key: ReferenceKey) {
+        self.taught.insert(key);
+    }
+
+    /// The version of a reference set, if there is one.
+    pub fn reference_version(&self, key: &ReferenceKey) -> Option<u32> {
+        let set = self.references.get(key)?;
+        Some(set.summary(&self.config.references).version)
     }
 
     /// Forgets a reference set (its record became a tombstone).
     pub fn remove_reference(&mut self, record_key: &str) {
         self.references.retain(|key, _| key.record_key() != record_key);
-    }
-
-    /// The lowest offset that a restart must read again: where the oldest open session began.
-    pub fn low_offset(&self) -> Option<i64> {
-        self.sessions.values().map(|session| session.first_offset).min()
+        self.taught.retain(|key| key.record_key() != record_key);
     }
 
     /// Event counts so far.
@@ -291,6 +330,19 @@ impl Line {
         self.key.clear();
         self.key.extend([head.tenant, "/", head.session]);
         let open = self.sessions.contains_key(self.key.as_str());
+        if !open
+            && self
+                .departed
+                .get(&self.key)
+                .is_some_and(|gone| head.seq < gone.seq_next)
+        {
+            self.accounting.duplicate += head.events;
+            out.refused.push(Refused {
+                reason: RejectReason::RepeatedBatch,
+                contentless: true,
+            });
+            return;
+        }
         if !open && self.sessions.len() >= self.config.sessions_max {
             self.accounting.rejected.add(RejectReason::TooManySessions, head.events);
             self.accounting.batches_rejected.add(RejectReason::TooManySessions, 1);
@@ -301,6 +353,10 @@ impl Line {
             return;
         }
         let key: Box<str> = self.key.as_str().into();
+        if !open {
+            self.departed.remove(&key);
+        }
+        self.changed.insert(key.clone());
         let session = self
             .sessions
             .entry(key.clone())
@@ -377,6 +433,9 @@ impl Line {
 
     /// Closes what pauses and expiries are due by the watermark.
     fn close_due(&mut self, offset: i64, out: &mut Ingested) {
+        while let Some(key) = self.departed.expire(self.watermark_us) {
+            self.changed.insert(key);
+        }
         while let Some((due_us, key)) = self.due.first().cloned() {
             if due_us >= self.watermark_us {
                 return;
@@ -388,6 +447,7 @@ impl Line {
             if session.expires_us(&self.config) < self.watermark_us {
                 self.expire(&key, offset, out);
             } else {
+                self.changed.insert(key.clone());
                 session.pause(&mut self.windows);
                 session.hand_over(&mut self.windows, offset, &mut out.ready);
                 self.due.remove(&(due_us, key.clone()));
@@ -406,7 +466,14 @@ impl Line {
         session.hand_over(&mut self.windows, offset, &mut out.ready);
         out.audits
             .push(audit(AuditAction::SessionClosed, &session.id, session.last_us));
+        let gone = Gone {
+            seq_next: session.seq_next,
+            until_us: self.watermark_us.saturating_add(self.config.repeat_us),
+        };
         self.sessions.remove(key);
+        self.changed.insert(key.into());
+        let most = self.config.repeat_sessions_max;
+        self.changed.extend(self.departed.insert(key.into(), gone, most));
     }
 }
 

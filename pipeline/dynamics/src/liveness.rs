@@ -23,7 +23,7 @@ pub use strokes::StrokeStatistics;
 use crate::window::{Steps, Window};
 use crate::wire::Reason;
 use keys::Keys;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use strokes::Strokes;
 
 /// What the detectors keep and where their lines are.
@@ -202,7 +202,7 @@ impl Finding {
 }
 
 /// What the detectors remember of a session with one subject.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Watch {
     keys: Keys,
     strokes: Strokes,

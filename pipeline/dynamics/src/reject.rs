@@ -102,9 +102,31 @@ impl RejectReason {
     }
 }
 
-/// How many events were refused, by reason.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// How many events were refused, by reason. Stored as a list in the order of [`RejectReason::ALL`], to which reasons are only
+/// appended, so that a shorter one of an earlier build is read as well.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Vec<u64>", try_from = "Vec<u64>")]
 pub struct Rejections([u64; RejectReason::ALL.len()]);
+
+impl From<Rejections> for Vec<u64> {
+    fn from(rejections: Rejections) -> Self {
+        rejections.0.to_vec()
+    }
+}
+
+impl TryFrom<Vec<u64>> for Rejections {
+    type Error = &'static str;
+
+    fn try_from(counts: Vec<u64>) -> Result<Self, Self::Error> {
+        let mut rejections = Self::default();
+        let known = rejections
+            .0
+            .get_mut(..counts.len())
+            .ok_or("more reasons than this build knows")?;
+        known.copy_from_slice(&counts);
+        Ok(rejections)
+    }
+}
 
 impl Rejections {
     /// Counts `events` more under `reason`.
@@ -117,6 +139,11 @@ impl Rejections {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {
             *mine += theirs;
         }
+    }
+
+    /// What these counts have more than earlier ones.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        Self(std::array::from_fn(|reason| self.0[reason] - before.0[reason]))
     }
 
     /// All events refused.

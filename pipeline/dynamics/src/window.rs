@@ -9,6 +9,10 @@ use crate::reject::RejectReason;
 use crate::wire::Closed;
 use std::collections::VecDeque;
 
+mod state;
+
+pub(crate) use state::WindowerState;
+
 /// How windows of one modality are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowConfig {
@@ -159,7 +163,7 @@ pub enum Fate {
 }
 
 /// Cuts one session's events into windows of both modalities.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Windower {
     keys: Run<Keystroke>,
     pointer: Run<PointerStep>,
@@ -353,7 +357,7 @@ impl Step for PointerStep {
 }
 
 /// Steps of one modality between two pauses.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Run<S> {
     // PROPERTIES
     config: WindowConfig,

@@ -72,7 +72,15 @@ impl Model {
     }
 
     /// As [`Model::load`], and only this version with this network will do.
-    pub(crate) fn load_only(dir: &Path, expected: &Contract, announced: Option<&ModelRef>) -> Result<Self, ModelError> {
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::NotTheAnnounced`] and as [`Model::load`].
+    pub fn load_announced(dir: &Path, expected: &Contract, announced: &ModelRef) -> Result<Self, ModelError> {
+        Self::load_only(dir, expected, Some(announced))
+    }
+
+    fn load_only(dir: &Path, expected: &Contract, announced: Option<&ModelRef>) -> Result<Self, ModelError> {
         let runtime = Runtime::current()?;
         let manifest = Manifest::load(dir)?;
         let name = manifest.name();

@@ -95,7 +95,7 @@ impl ModelSlot {
         if current.model.manifest().model_ref() == *announced {
             return Ok(current);
         }
-        Ok(self.turn_to(Model::load_only(&registry.join(path), &self.contract, Some(announced))?))
+        Ok(self.turn_to(Model::load_announced(&registry.join(path), &self.contract, announced)?))
     }
 
     fn turn_to(&self, model: Model) -> Turn {

@@ -1,33 +1,22 @@
-//! Reading a compacted topic from its beginning, then following it.
+//! Reading a topic that keeps something to its end, then following it.
 //!
 //! Invariants: whoever has caught up with a partition has seen every record that was there when it began; nothing is
 //! committed, and no group is joined, so every process sees all.
 
 use crate::error::{StreamError, kafka};
 use crate::kafka::{KafkaSettings, Quiet, create};
+use crate::log::{CHECKPOINT_HEADER, Kept, Take};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::Message;
+use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// One wait for the next record while catching up.
 const WAIT: Duration = Duration::from_millis(100);
 
-/// One record of a compacted topic.
-#[derive(Clone, Copy, Debug)]
-pub struct Kept<'a> {
-    /// Partition.
-    pub partition: i32,
-    /// Offset.
-    pub offset: i64,
-    /// Key.
-    pub key: &'a [u8],
-    /// Value; a tombstone where absent.
-    pub value: Option<&'a [u8]>,
-}
-
-/// A reader of one compacted topic.
+/// A reader of one topic.
 pub struct Follower {
     consumer: BaseConsumer<Quiet>,
     topic: String,
@@ -53,11 +42,7 @@ impl Follower {
         member: &str,
         timeout: Duration,
     ) -> Result<Self, StreamError> {
-        let consumer = create(
-            &settings.reader(group, member),
-            Quiet,
-            "making a reader of a compacted topic",
-        )?;
+        let consumer = create(&settings.reader(group, member), Quiet, "making a reader of a topic")?;
         Ok(Self {
             consumer,
             topic: topic.to_owned(),
@@ -72,48 +57,118 @@ impl Follower {
     ///
     /// [`StreamError::Kafka`], [`StreamError::ReadTimeout`].
     pub fn follow(&self, partition: i32, mut take: impl FnMut(Kept<'_>)) -> Result<(), StreamError> {
-        let (low, high) = self
-            .consumer
-            .fetch_watermarks(&self.topic, partition, self.timeout)
-            .map_err(kafka("asking for the end of a compacted topic"))?;
+        let beginning = [(partition, Offset::Beginning)];
+        self.read_to_end(&beginning, &mut |kept| {
+            take(kept);
+            Ok(())
+        })
+        .map(drop)
+    }
+
+    /// Reads partitions from where it says to their ends, and follows them from then on; returns the ends, by partition.
+    ///
+    /// # Errors
+    ///
+    /// As [`Follower::follow`], and what `take` fails with.
+    pub(crate) fn read_to_end(
+        &self,
+        from: &[(i32, Offset)],
+        take: &mut Take<'_>,
+    ) -> Result<Vec<(i32, i64)>, StreamError> {
+        let mut ends = Vec::with_capacity(from.len());
+        let mut open = BTreeMap::new();
+        for &(partition, offset) in from {
+            let (low, high) = self
+                .consumer
+                .fetch_watermarks(&self.topic, partition, self.timeout)
+                .map_err(kafka("asking for the end of a topic"))?;
+            ends.push((partition, high));
+            let next = offset.to_raw().filter(|raw| *raw >= 0).unwrap_or(low).max(low);
+            if next < high {
+                open.insert(partition, high);
+            }
+        }
         self.consumer
-            .incremental_assign(&self.list(partition)?)
-            .map_err(kafka("following a compacted topic"))?;
-        let deadline = Instant::now() + self.timeout;
+            .incremental_assign(&self.list(from)?)
+            .map_err(kafka("following a topic"))?;
+        let mut deadline = Instant::now() + self.timeout;
         // The record before the high watermark may be a transaction's marker, which is never handed out: then the end of
         // the partition is what is waited for.
-        let mut next = low;
-        while next < high {
-            let polled = self.poll_one(WAIT, &mut |kept: Kept<'_>| {
-                if kept.partition == partition {
-                    next = kept.offset + 1;
+        while let Some((&partition, _)) = open.first_key_value() {
+            let polled = self.poll_one(WAIT, &mut |kept| {
+                if open.get(&kept.partition).is_some_and(|high| kept.offset + 1 >= *high) {
+                    open.remove(&kept.partition);
                 }
-                take(kept);
+                take(kept)
             })?;
             match polled {
-                Polled::End(ended) if ended == partition => break,
-                _ if Instant::now() >= deadline => {
+                // The bound is on standing still, however much there is to read.
+                Polled::Record => deadline = Instant::now() + self.timeout,
+                Polled::End(ended) => {
+                    open.remove(&ended);
+                }
+                Polled::Nothing if Instant::now() >= deadline => {
                     return Err(StreamError::ReadTimeout {
                         topic: self.topic.clone(),
                         partition,
                         timeout_ms: self.timeout.as_millis() as u64,
                     });
                 }
-                _ => {}
+                Polled::Nothing => {}
+            }
+        }
+        Ok(ends)
+    }
+
+    /// Reads what is there by now of the partitions that it follows.
+    ///
+    /// # Errors
+    ///
+    /// As [`Follower::follow`], and what `take` fails with.
+    pub(crate) fn catch_up(&self, take: &mut Take<'_>) -> Result<(), StreamError> {
+        let followed = self
+            .consumer
+            .position()
+            .map_err(kafka("asking where a reader stands"))?;
+        let mut open = BTreeMap::new();
+        for element in followed.elements() {
+            let partition = element.partition();
+            let (low, high) = self
+                .consumer
+                .fetch_watermarks(&self.topic, partition, self.timeout)
+                .map_err(kafka("asking for the end of a topic"))?;
+            if element.offset().to_raw().filter(|raw| *raw >= 0).unwrap_or(low) < high {
+                open.insert(partition, high);
+            }
+        }
+        let deadline = Instant::now() + self.timeout;
+        while !open.is_empty() && Instant::now() < deadline {
+            let polled = self.poll_one(WAIT, &mut |kept| {
+                if open.get(&kept.partition).is_some_and(|high| kept.offset + 1 >= *high) {
+                    open.remove(&kept.partition);
+                }
+                take(kept)
+            })?;
+            if let Polled::End(ended) = polled {
+                open.remove(&ended);
             }
         }
         Ok(())
     }
 
-    /// Stops following `partition`.
+    /// Stops following partitions.
     ///
     /// # Errors
     ///
     /// [`StreamError::Kafka`].
-    pub fn leave(&self, partition: i32) -> Result<(), StreamError> {
+    pub fn leave(&self, partitions: &[i32]) -> Result<(), StreamError> {
+        let left: Vec<_> = partitions
+            .iter()
+            .map(|&partition| (partition, Offset::Beginning))
+            .collect();
         self.consumer
-            .incremental_unassign(&self.list(partition)?)
-            .map_err(kafka("leaving a compacted topic"))
+            .incremental_unassign(&self.list(&left)?)
+            .map_err(kafka("leaving a topic"))
     }
 
     /// Takes up to `max` new records; waits for the first one only.
@@ -122,9 +177,21 @@ impl Follower {
     ///
     /// [`StreamError::Kafka`] for what the client cannot recover from.
     pub fn poll(&self, wait: Duration, max: usize, mut take: impl FnMut(Kept<'_>)) -> Result<(), StreamError> {
+        self.try_poll(wait, max, &mut |kept| {
+            take(kept);
+            Ok(())
+        })
+    }
+
+    /// As [`Follower::poll`], with what may fail.
+    ///
+    /// # Errors
+    ///
+    /// As [`Follower::poll`], and what `take` fails with.
+    pub(crate) fn try_poll(&self, wait: Duration, max: usize, take: &mut Take<'_>) -> Result<(), StreamError> {
         let mut wait = wait;
         for _ in 0..max {
-            match self.poll_one(wait, &mut take)? {
+            match self.poll_one(wait, take)? {
                 Polled::Nothing => break,
                 Polled::Record | Polled::End(_) => wait = Duration::ZERO,
             }
@@ -132,7 +199,7 @@ impl Follower {
         Ok(())
     }
 
-    fn poll_one(&self, wait: Duration, take: &mut dyn FnMut(Kept<'_>)) -> Result<Polled, StreamError> {
+    fn poll_one(&self, wait: Duration, take: &mut Take<'_>) -> Result<Polled, StreamError> {
         match self.consumer.poll(wait) {
             None => Ok(Polled::Nothing),
             Some(Ok(message)) => {
@@ -141,23 +208,28 @@ impl Follower {
                     offset: message.offset(),
                     key: message.key().unwrap_or_default(),
                     value: message.payload(),
-                });
+                    ours: message
+                        .headers()
+                        .is_some_and(|headers| headers.iter().any(|header| header.key == CHECKPOINT_HEADER)),
+                })?;
                 Ok(Polled::Record)
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => Ok(Polled::End(partition)),
-            Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => Err(kafka("reading a compacted topic")(error)),
+            Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => Err(kafka("reading a topic")(error)),
             Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
-                Err(kafka("reading a compacted topic")(error))
+                Err(kafka("reading a topic")(error))
             }
             // The client goes on by itself and has reported it.
             Some(Err(_)) => Ok(Polled::Nothing),
         }
     }
 
-    fn list(&self, partition: i32) -> Result<TopicPartitionList, StreamError> {
-        let mut list = TopicPartitionList::with_capacity(1);
-        list.add_partition_offset(&self.topic, partition, Offset::Beginning)
-            .map_err(kafka("naming a partition"))?;
+    fn list(&self, from: &[(i32, Offset)]) -> Result<TopicPartitionList, StreamError> {
+        let mut list = TopicPartitionList::with_capacity(from.len());
+        for &(partition, offset) in from {
+            list.add_partition_offset(&self.topic, partition, offset)
+                .map_err(kafka("naming a partition"))?;
+        }
         Ok(list)
     }
 }

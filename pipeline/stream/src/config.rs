@@ -30,11 +30,15 @@ pub struct ScoreConfig {
     pub poll_records_max: usize,
     /// Longest wait for a record, ms: how long a quiet shard takes to see that it should stop.
     pub poll_ms: u64,
-    /// Between two commits, ms.
-    pub commit_interval_ms: u64,
+    /// Between two checkpoints, ms: how much is replayed after a crash, and how long audit records and dead letters wait.
+    pub checkpoint_interval_ms: u64,
+    /// A checkpoint is due sooner when what waits for it holds more than this, bytes.
+    pub checkpoint_bytes_max: usize,
+    /// Without a checkpoint for this long nothing more is read, ms: how much can have to be replayed.
+    pub checkpoint_age_ms_max: u64,
     /// Bound on each question to the broker and on reading a compacted topic, ms.
     pub request_timeout_ms: u64,
-    /// Bound on waiting for acknowledgements when partitions are given up, ms.
+    /// Bound on waiting for a checkpoint when partitions are given up or something takes effect, ms.
     pub flush_timeout_ms: u64,
     /// How long one record waits for room in the producer's queue, ms.
     pub queue_full_ms: u64,
@@ -69,7 +73,9 @@ impl Default for ScoreConfig {
             batch_wait_ms: 2,
             poll_records_max: 1_024,
             poll_ms: 20,
-            commit_interval_ms: 1_000,
+            checkpoint_interval_ms: 2_000,
+            checkpoint_bytes_max: 16_777_216,
+            checkpoint_age_ms_max: 60_000,
             request_timeout_ms: 10_000,
             flush_timeout_ms: 30_000,
             queue_full_ms: 30_000,
@@ -97,7 +103,8 @@ impl ScoreConfig {
             ("score.batch_windows_max", self.batch_windows_max as u64),
             ("score.poll_records_max", self.poll_records_max as u64),
             ("score.poll_ms", self.poll_ms),
-            ("score.commit_interval_ms", self.commit_interval_ms),
+            ("score.checkpoint_interval_ms", self.checkpoint_interval_ms),
+            ("score.checkpoint_bytes_max", self.checkpoint_bytes_max as u64),
             ("score.request_timeout_ms", self.request_timeout_ms),
             ("score.flush_timeout_ms", self.flush_timeout_ms),
             ("score.queue_full_ms", self.queue_full_ms),
@@ -110,6 +117,9 @@ impl ScoreConfig {
         }
         if self.group.is_empty() {
             problems.push("score.group is empty, name the consumer group".to_owned());
+        }
+        if self.checkpoint_age_ms_max <= self.checkpoint_interval_ms {
+            problems.push("score.checkpoint_age_ms_max must be more than score.checkpoint_interval_ms".to_owned());
         }
         if self.restart_backoff_ms_max < self.restart_backoff_ms {
             problems.push("score.restart_backoff_ms_max is less than score.restart_backoff_ms".to_owned());

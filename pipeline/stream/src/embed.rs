@@ -1,29 +1,39 @@
 //! The embedding step of a shard, and its place in the line: a trait, so that the line runs without a network in tests.
 //!
-//! Invariants: what is live changes only in [`Embed::refresh`], between two batches; a batch's embeddings are all of the
-//! model that [`Embed::live`] names.
+//! Invariants: which model a window is embedded with is said by who asks, never chosen here; a batch's embeddings are all of
+//! one model.
 
 use crate::models::Models;
 use ductus_dynamics::backend::BackEnd;
 use ductus_dynamics::event::Modality;
 use ductus_dynamics::wire::ModelRef;
-use ductus_scorer::{EmbedError, ModelHandle};
+use ductus_scorer::{EmbedError, Embedder, Model};
 use std::sync::Arc;
+
+/// Models of a modality that a thread keeps ready: the one in use, the one before, which partitions that are being rebuilt
+/// may still use, and the next.
+const READY_MAX: usize = 3;
 
 /// Embeds windows for one thread.
 pub trait Embed {
-    /// Takes up another model if there is one; tells whether anything changed. Called between batches.
-    fn refresh(&mut self) -> bool;
+    /// The model that was announced last, or was live from the start; none where there is none to use. Called often.
+    fn newest(&mut self, modality: Modality) -> Option<Arc<LiveModel>>;
 
-    /// The model of a modality; none where there is none to use.
-    fn live(&self, modality: Modality) -> Option<&LiveModel>;
+    /// The model that a checkpoint names; none where it is not to be found any more.
+    fn recorded(&mut self, modality: Modality, model: &ModelRef) -> Option<Arc<LiveModel>>;
 
     /// Embeds `windows`, each `[steps × FEATURES]`, into `out`: as many rows, in order. `out` is cleared first.
     ///
     /// # Errors
     ///
     /// [`EmbedFailure`]; nothing of the batch was embedded.
-    fn embed(&mut self, modality: Modality, windows: &[&[f32]], out: &mut Vec<f32>) -> Result<(), EmbedFailure>;
+    fn embed(
+        &mut self,
+        modality: Modality,
+        model: &ModelRef,
+        windows: &[&[f32]],
+        out: &mut Vec<f32>,
+    ) -> Result<(), EmbedFailure>;
 }
 
 /// Makes one [`Embed`] a shard.
@@ -58,78 +68,99 @@ pub enum EmbedFailure {
     Engine(String),
 }
 
-/// Follows the slots of [`Models`] with one ONNX session a modality.
-pub(crate) struct SlotEmbedder {
+/// One ONNX session for each model that the thread's partitions use.
+pub(crate) struct ModelEmbedder {
     models: Arc<Models>,
-    live: [Option<Live>; Modality::ALL.len()],
-    /// Windows since a session failed to be made are embedded with the model before, which is said once a generation.
-    complained: [u64; Modality::ALL.len()],
+    ready: [Vec<Ready>; Modality::ALL.len()],
+    /// Generation of the newest model, and that model.
+    newest: [(u64, Option<Arc<LiveModel>>); Modality::ALL.len()],
 }
 
-struct Live {
-    handle: ModelHandle,
-    model: LiveModel,
+struct Ready {
+    live: Arc<LiveModel>,
+    embedder: Embedder,
 }
 
-impl Live {
-    fn of(handle: ModelHandle) -> Self {
-        let model = LiveModel {
-            model: handle.model().manifest().model_ref(),
-            back_end: handle.model().back_end().clone(),
-        };
-        Self { handle, model }
-    }
-}
-
-impl SlotEmbedder {
+impl ModelEmbedder {
     pub(crate) fn new(models: Arc<Models>) -> Self {
         Self {
             models,
-            live: [None, None],
-            complained: [0; Modality::ALL.len()],
+            ready: [Vec::new(), Vec::new()],
+            newest: [(0, None), (0, None)],
         }
     }
 
-    fn refresh_one(&mut self, modality: Modality) -> bool {
-        let Some(slot) = self.models.slot(modality) else {
-            return false;
-        };
-        let generation = slot.generation();
-        let live = &mut self.live[modality.index()];
-        if live.as_ref().is_some_and(|live| live.handle.generation() == generation)
-            || self.complained[modality.index()] == generation
-        {
-            return false;
+    /// Makes a session for the model, unless there is one.
+    fn take_up(&mut self, modality: Modality, model: &Arc<Model>) -> Option<Arc<LiveModel>> {
+        let wanted = model.manifest().model_ref();
+        let ready = &mut self.ready[modality.index()];
+        if let Some(ready) = ready.iter().find(|ready| ready.live.model == wanted) {
+            return Some(Arc::clone(&ready.live));
         }
-        match slot.handle() {
-            Ok(handle) => {
-                *live = Some(Live::of(handle));
-                true
+        match model.embedder() {
+            Ok(embedder) => {
+                let live = Arc::new(LiveModel {
+                    model: wanted,
+                    back_end: model.back_end().clone(),
+                });
+                if ready.len() >= READY_MAX {
+                    ready.remove(0);
+                }
+                ready.push(Ready {
+                    live: Arc::clone(&live),
+                    embedder,
+                });
+                Some(live)
             }
             Err(error) => {
                 tracing::error!(modality = modality.name(), %error, "shard keeps its model, no session for the new one");
-                self.complained[modality.index()] = generation;
-                false
+                None
             }
         }
     }
 }
 
-impl Embed for SlotEmbedder {
-    fn refresh(&mut self) -> bool {
-        let changed = Modality::ALL.map(|modality| self.refresh_one(modality));
-        changed.contains(&true)
+impl Embed for ModelEmbedder {
+    fn newest(&mut self, modality: Modality) -> Option<Arc<LiveModel>> {
+        let slot = self.models.slot(modality)?;
+        let generation = slot.generation();
+        if self.newest[modality.index()].0 != generation {
+            let model = slot.current().model;
+            // One that gives no session is said once, and the one before stays the newest.
+            let live = self.take_up(modality, &model);
+            let newest = &mut self.newest[modality.index()];
+            *newest = (generation, live.or_else(|| newest.1.take()));
+        }
+        self.newest[modality.index()].1.clone()
     }
 
-    fn live(&self, modality: Modality) -> Option<&LiveModel> {
-        self.live[modality.index()].as_ref().map(|live| &live.model)
+    fn recorded(&mut self, modality: Modality, model: &ModelRef) -> Option<Arc<LiveModel>> {
+        let model = self.models.find(modality, model)?;
+        self.take_up(modality, &model)
     }
 
-    fn embed(&mut self, modality: Modality, windows: &[&[f32]], out: &mut Vec<f32>) -> Result<(), EmbedFailure> {
-        let Some(live) = &mut self.live[modality.index()] else {
-            return Err(EmbedFailure::Engine(format!("no {} model is loaded", modality.name())));
+    fn embed(
+        &mut self,
+        modality: Modality,
+        model: &ModelRef,
+        windows: &[&[f32]],
+        out: &mut Vec<f32>,
+    ) -> Result<(), EmbedFailure> {
+        if !self.ready[modality.index()]
+            .iter()
+            .any(|ready| ready.live.model == *model)
+        {
+            // More models in use than are kept ready: this one's turn again.
+            self.recorded(modality, model);
+        }
+        let ready = &mut self.ready[modality.index()];
+        let Some(ready) = ready.iter_mut().find(|ready| ready.live.model == *model) else {
+            let (name, version) = (modality.name(), &model.version);
+            return Err(EmbedFailure::Engine(format!(
+                "the {name} model {version} is not to be found any more"
+            )));
         };
-        live.handle.embed(windows, out).map(|_| ()).map_err(|error| {
+        ready.embedder.embed(windows, out).map_err(|error| {
             let reason = error.to_string();
             match error {
                 EmbedError::WindowShape { index, .. }

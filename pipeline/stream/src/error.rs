@@ -2,6 +2,7 @@
 //!
 //! Invariant: every text says what failed, where, and what to do; none holds an event or a feature value.
 
+use ductus_dynamics::state::StateError;
 use rdkafka::error::KafkaError;
 
 /// Why scoring did not start, or why a shard stopped. Bad records are no errors: they become dead letters.
@@ -49,9 +50,52 @@ pub enum StreamError {
         /// The bound.
         timeout_ms: u64,
     },
+    /// What a checkpoint kept cannot be read: nothing is guessed, the partition stands still until somebody decides.
+    #[error("session state in partition {partition} at offset {offset} is refused: {source}")]
+    State {
+        /// Partition.
+        partition: i32,
+        /// Offset in the session-state topic.
+        offset: i64,
+        /// Why.
+        source: StateError,
+    },
+    /// The checkpoint that the group's offsets were committed with is not there.
+    #[error(
+        "partition {partition} was committed with checkpoint {expected}, but the session states end with {found}; wait for the          brokers to recover, or reset the group's offsets to where sessions may begin anew"
+    )]
+    CheckpointMissing {
+        /// Partition.
+        partition: i32,
+        /// Number in the group's metadata.
+        expected: u64,
+        /// Number of the last marker, 0 for none.
+        found: u64,
+    },
+    /// No checkpoint was written for too long, or the group moved on while one was tried.
+    #[error("no checkpoint could be written for {waited_ms} ms; the shard begins anew from its last one")]
+    CheckpointTimeout {
+        /// How long was tried.
+        waited_ms: u64,
+    },
+    /// This member was silent for so long that its partitions may be somebody else's: what it holds is dropped.
+    #[error("the shard stood still for {stood_ms} ms, longer than its session in the group: what it held is dropped")]
+    Overslept {
+        /// How long.
+        stood_ms: u64,
+    },
+    /// The client handed out a record of a paused partition: a mistake, of the client or of the program.
+    #[error("a record was handed out while its partition was paused; the shard begins anew from its last checkpoint")]
+    ReadWhilePaused,
+    /// The group gave our partitions to somebody else.
+    #[error("partitions {0:?} were lost to other members: what was held of them is dropped")]
+    Lost(Vec<i32>),
     /// The model's engine failed, not a window: the supervisor makes a new one.
     #[error("embedding failed: {0}")]
     Engine(String),
+    /// A state could not be encoded: a mistake in the program.
+    #[error("session state cannot be encoded: {0}")]
+    Seal(#[from] StateError),
     /// A document could not be written as JSON: a mistake in the program.
     #[error("document cannot be written as json: {0}")]
     Encode(#[from] serde_json::Error),

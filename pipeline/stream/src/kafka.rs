@@ -8,6 +8,9 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::OnceLock;
+use std::time::Duration;
 
 /// Beneath the operator's settings of every client.
 const COMMON: [(&str, &str); 1] = [("client.id", "ductus")];
@@ -35,6 +38,10 @@ const PRODUCER: [(&str, &str); 6] = [
     ("queue.buffering.max.kbytes", "65536"),
     ("queue.buffering.max.messages", "100000"),
 ];
+
+/// A transaction that is not ended is aborted after this long, ms: sooner than the group gives its member's partitions away,
+/// so that the next owner seldom waits for it.
+const TRANSACTION_MS: &str = "10000";
 
 /// Of these, what only the classic group protocol knows.
 const CLASSIC_ONLY: [&str; 2] = ["partition.assignment.strategy", "session.timeout.ms"];
@@ -171,9 +178,50 @@ impl KafkaSettings {
         config
     }
 
+    /// Configuration of a producer of decisions. One of them may not time out while a later one is written: whoever takes over
+    /// would adopt the later and make the earlier again. What bounds the wait instead is that nothing more is read without
+    /// checkpoints, and that a shard that is lost or stopped drops what was not sent.
+    pub fn decisions(&self, member: &str) -> ClientConfig {
+        let mut config = self.producer(member);
+        config.set("delivery.timeout.ms", "0");
+        config
+    }
+
+    /// Configuration of a producer of transactions. Its transactional id is of this process alone, so that a shard that starts
+    /// again ends what it had left open; what another process had left open, the broker ends after `transaction.timeout.ms`.
+    pub fn transactional(&self, group: &str, member: &str) -> ClientConfig {
+        let mut config = self.producer(&format!("{member}-checkpoints"));
+        config.set(
+            "transactional.id",
+            format!("{group}-{:016x}-{member}", process_number()),
+        );
+        if !self.sets_producer("transaction.timeout.ms") {
+            config.set("transaction.timeout.ms", TRANSACTION_MS);
+        }
+        // A record may not wait for longer than its transaction.
+        let timeout = config
+            .get("transaction.timeout.ms")
+            .unwrap_or(TRANSACTION_MS)
+            .to_owned();
+        config.set("delivery.timeout.ms", timeout);
+        config
+    }
+
+    /// How long a member may be silent before the group gives its partitions away.
+    pub(crate) fn session_timeout(&self) -> Duration {
+        let config = self.consumer("session", "session");
+        let ms = |name: &str, default: u64| config.get(name).and_then(|value| value.parse().ok()).unwrap_or(default);
+        // The broker's default where the broker decides, and librdkafka's for the other bound.
+        Duration::from_millis(ms("session.timeout.ms", 45_000).min(ms("max.poll.interval.ms", 300_000)))
+    }
+
     /// Configuration of an admin client.
     pub fn admin(&self) -> ClientConfig {
         self.client(&[], &BTreeMap::new(), "admin")
+    }
+
+    fn sets_producer(&self, name: &str) -> bool {
+        self.producer.contains_key(name) || self.common.contains_key(name)
     }
 
     fn sets_consumer(&self, name: &str) -> bool {
@@ -194,6 +242,12 @@ impl KafkaSettings {
         config.set_log_level(RDKafkaLogLevel::Warning);
         config
     }
+}
+
+/// A number that no other process has: the standard library seeds its hash maps with one.
+fn process_number() -> u64 {
+    static NUMBER: OnceLock<u64> = OnceLock::new();
+    *NUMBER.get_or_init(|| RandomState::new().build_hasher().finish())
 }
 
 /// Makes a client, or says which step failed.

@@ -17,6 +17,9 @@ const SECONDS: [f64; 15] = [
 /// Windows in a batch.
 const WINDOWS: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 
+/// What becomes of events; the first is the sum of the others.
+const FATES: [&str; 5] = ["read", "windowed", "late", "duplicate", "rejected"];
+
 /// The metrics of a process's shards; cheap to clone.
 #[derive(Clone)]
 pub struct StreamMetrics {
@@ -39,6 +42,9 @@ pub struct StreamMetrics {
     models_refused: IntCounter,
     restarts: IntCounter,
     references: IntCounterVec,
+    checkpoint_seconds: Histogram,
+    adopted: IntCounter,
+    partition_events: IntGaugeVec,
 }
 
 impl StreamMetrics {
@@ -49,7 +55,7 @@ impl StreamMetrics {
     /// [`prometheus::Error`] when the registry has one of them already.
     pub fn register(registry: &Registry) -> Result<Self, Error> {
         let metrics = Self::new()?;
-        let all: [Box<dyn prometheus::core::Collector>; 19] = [
+        let all: [Box<dyn prometheus::core::Collector>; 22] = [
             Box::new(metrics.events.clone()),
             Box::new(metrics.batches.clone()),
             Box::new(metrics.batches_rejected.clone()),
@@ -69,6 +75,9 @@ impl StreamMetrics {
             Box::new(metrics.models_refused.clone()),
             Box::new(metrics.restarts.clone()),
             Box::new(metrics.references.clone()),
+            Box::new(metrics.checkpoint_seconds.clone()),
+            Box::new(metrics.adopted.clone()),
+            Box::new(metrics.partition_events.clone()),
         ];
         for collector in all {
             registry.register(collector)?;
@@ -158,6 +167,19 @@ impl StreamMetrics {
                 "Reference sets written, read from elsewhere, erased, refused.",
                 &["event"],
             )?,
+            checkpoint_seconds: Histogram::with_opts(seconds(
+                "ductus_stream_checkpoint_seconds",
+                "From taking down where everything stands to the end of its transaction.",
+            ))?,
+            adopted: IntCounter::new(
+                "ductus_stream_decisions_adopted_total",
+                "Decisions of an earlier owner that were adopted instead of being made again.",
+            )?,
+            partition_events: gauges(
+                "ductus_stream_partition_events",
+                "Input events of a partition by fate, from its first record on, whoever read them; they add up to read.",
+                &["partition", "fate"],
+            )?,
         })
     }
 
@@ -235,8 +257,29 @@ impl StreamMetrics {
         self.references.with_label_values(&[event]).inc();
     }
 
-    pub(crate) fn partition(&self, partition: i32, seen: PartitionState) {
+    /// A checkpoint was written.
+    pub(crate) fn checkpoint(&self, seconds: f64) {
+        self.checkpoint_seconds.observe(seconds);
+    }
+
+    pub(crate) fn adopted(&self) {
+        self.adopted.inc();
+    }
+
+    pub(crate) fn partition(&self, partition: i32, seen: PartitionState, events: &Accounting) {
         let label = partition.to_string();
+        let fates = [
+            events.events,
+            events.windowed,
+            events.late,
+            events.duplicate,
+            events.rejected.total(),
+        ];
+        for (fate, events) in FATES.into_iter().zip(fates) {
+            self.partition_events
+                .with_label_values(&[&label, fate])
+                .set(events as i64);
+        }
         self.sessions.with_label_values(&[&label]).set(seen.sessions as i64);
         if let Some(lag) = seen.lag_records {
             self.lag.with_label_values(&[&label]).set(lag);
@@ -253,6 +296,9 @@ impl StreamMetrics {
         let _ = self.sessions.remove_label_values(&[&label]);
         let _ = self.lag.remove_label_values(&[&label]);
         let _ = self.watermark_lag.remove_label_values(&[&label]);
+        for fate in FATES {
+            let _ = self.partition_events.remove_label_values(&[&label, fate]);
+        }
     }
 
     pub(crate) fn in_flight(&self, shard: usize, records: u64) {

@@ -3,16 +3,17 @@
 //! Invariants: an announced model that does not fit, in whatever way, is refused with what was expected and found, and the
 //! one before keeps running; loading happens here and never in a shard; an announcement's path cannot leave the registry.
 
-use crate::compacted::{Follower, Kept};
+use crate::compacted::Follower;
 use crate::config::ScoreConfig;
-use crate::embed::{Embed, Embedders, SlotEmbedder};
+use crate::embed::{Embed, Embedders, ModelEmbedder};
 use crate::error::StreamError;
+use crate::log::Kept;
 use crate::metrics::StreamMetrics;
 use ductus_dynamics::event::Modality;
 use ductus_dynamics::feature::layout_hash;
 use ductus_dynamics::line::LineConfig;
 use ductus_dynamics::wire::{ModelAnnouncement, ModelRef, VERSION};
-use ductus_scorer::{Contract, Manifest, ModelError, ModelSlot, live_dir};
+use ductus_scorer::{Contract, Manifest, Model, ModelError, ModelSlot, live_dir};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -103,6 +104,22 @@ impl Models {
     /// The slot of a modality, once it has a model.
     pub(crate) fn slot(&self, modality: Modality) -> Option<&Arc<ModelSlot>> {
         self.slots[modality.index()].get()
+    }
+
+    /// A model by its name: the live one, or an earlier one from the registry, `<modality>/<version>`.
+    pub(crate) fn find(&self, modality: Modality, model: &ModelRef) -> Option<Arc<Model>> {
+        let current = self.slot(modality).map(|slot| slot.current().model);
+        if let Some(current) = current.filter(|current| current.manifest().model_ref() == *model) {
+            return Some(current);
+        }
+        let folder = self.folder.join(modality.name()).join(&model.version);
+        match Model::load_announced(&folder, &Contract::of(modality), model) {
+            Ok(model) => Some(Arc::new(model)),
+            Err(error) => {
+                tracing::error!(modality = modality.name(), %error, "the model that a checkpoint names cannot be used");
+                None
+            }
+        }
     }
 
     fn watch(&self, follower: &Follower, stop: &AtomicBool) {
@@ -214,7 +231,7 @@ impl Models {
 
 impl Embedders for Arc<Models> {
     fn embedder(&self) -> Box<dyn Embed> {
-        Box::new(SlotEmbedder::new(Arc::clone(self)))
+        Box::new(ModelEmbedder::new(Arc::clone(self)))
     }
 
     fn loaded(&self) -> bool {

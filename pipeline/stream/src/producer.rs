@@ -7,7 +7,7 @@
 use crate::error::{StreamError, kafka};
 use crate::kafka::{KafkaSettings, create, log, report};
 use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
@@ -35,7 +35,13 @@ pub struct Outgoing<'a> {
     pub headers: Option<OwnedHeaders>,
     /// Timestamp, ms since the Unix epoch; now where absent.
     pub timestamp_ms: Option<i64>,
+    /// Whether [`Producer::acknowledged`] is to know where it stands.
+    pub noted: bool,
 }
+
+/// In a record's opaque number: the side of the line, and whether its place is noted.
+const SIDE: usize = 1;
+const NOTED: usize = 2;
 
 /// A producer of one thread.
 pub struct Producer {
@@ -54,7 +60,12 @@ impl Producer {
     ///
     /// [`StreamError::Kafka`].
     pub fn open(settings: &KafkaSettings, member: &str, queue_full_wait: Duration) -> Result<Self, StreamError> {
-        let inner = create(&settings.producer(member), Deliveries::default(), "making a producer")?;
+        Self::open_with(&settings.producer(member), queue_full_wait)
+    }
+
+    /// The same with a configuration of its own.
+    pub(crate) fn open_with(config: &ClientConfig, queue_full_wait: Duration) -> Result<Self, StreamError> {
+        let inner = create(config, Deliveries::default(), "making a producer")?;
         Ok(Self {
             inner,
             queue_full_wait,
@@ -70,7 +81,8 @@ impl Producer {
     pub fn send(&mut self, outgoing: Outgoing<'_>) -> Result<(), StreamError> {
         self.check()?;
         let topic = outgoing.topic;
-        let mut record: BaseRecord<'_, [u8], [u8], usize> = BaseRecord::with_opaque_to(topic, self.side);
+        let mut record: BaseRecord<'_, [u8], [u8], usize> =
+            BaseRecord::with_opaque_to(topic, self.side | if outgoing.noted { NOTED } else { 0 });
         record.partition = outgoing.partition;
         record.key = outgoing.key;
         record.payload = outgoing.payload;
@@ -124,6 +136,12 @@ impl Producer {
         a.load(Ordering::Relaxed) + b.load(Ordering::Relaxed)
     }
 
+    /// The offset after the last acknowledged record of a partition, of those that were to be noted.
+    pub fn acknowledged(&self, partition: i32) -> Option<i64> {
+        let next = self.inner.context().next.lock().unwrap_or_else(PoisonError::into_inner);
+        next.get(usize::try_from(partition).ok()?).copied().flatten()
+    }
+
     /// Draws the line. The one before it must be [`Producer::settled`].
     pub fn draw_line(&mut self) {
         debug_assert!(self.settled(), "one line at a time");
@@ -168,9 +186,24 @@ fn refused(topic: &str, error: &KafkaError) -> StreamError {
 #[derive(Default)]
 struct Deliveries {
     waiting: [AtomicU64; 2],
+    /// The offset after the last acknowledged record that was noted, by partition.
+    next: Mutex<Vec<Option<i64>>>,
     failed: AtomicBool,
     /// Topic and reason of the first failure.
     failure: Mutex<Option<(String, String)>>,
+}
+
+impl Deliveries {
+    fn note(&self, partition: i32, offset: i64) {
+        let Ok(index) = usize::try_from(partition) else {
+            return;
+        };
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        if next.len() <= index {
+            next.resize(index + 1, None);
+        }
+        next[index] = next[index].max(Some(offset + 1));
+    }
 }
 
 impl ClientContext for Deliveries {
@@ -186,13 +219,17 @@ impl ClientContext for Deliveries {
 impl ProducerContext for Deliveries {
     type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, side: usize) {
-        if let Err((error, message)) = result {
-            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-            failure.get_or_insert_with(|| (message.topic().to_owned(), error.to_string()));
-            self.failed.store(true, Ordering::Release);
+    fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
+        match result {
+            Err((error, message)) => {
+                let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+                failure.get_or_insert_with(|| (message.topic().to_owned(), error.to_string()));
+                self.failed.store(true, Ordering::Release);
+            }
+            Ok(message) if opaque & NOTED != 0 => self.note(message.partition(), message.offset()),
+            Ok(_) => {}
         }
-        self.waiting[side & 1].fetch_sub(1, Ordering::Relaxed);
+        self.waiting[opaque & SIDE].fetch_sub(1, Ordering::Relaxed);
     }
 }
 

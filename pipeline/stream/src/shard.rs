@@ -1,55 +1,40 @@
 //! One shard: a thread that takes records of its partitions to decisions, from beginning to end, and shares nothing.
 //!
 //! ```text
-//! poll ─► Line::ingest ─► batch of ready windows (all partitions, all sessions) ─► embed ─► Line::conclude ─► produce
+//! read ─► Line::ingest ─► batch of ready windows (all partitions, all sessions) ─► embed ─► Line::conclude ─► say
+//!                                                              └► every few seconds: checkpoint
 //! ```
 //!
-//! Invariants:
+//! The protocol is that of `docs/delivery.md`. Invariants here:
 //! - A window is concluded in the order in which its line gave it.
-//! - An offset is committed only when every record that was produced before it is acknowledged, dead letters included. After
-//!   an error nothing is committed any more: the shard ends, and starts again from its last commit.
-//! - Models and references of elsewhere change between two batches only.
-//!
-//! # After a restart
-//!
-//! A commit says where the partition's oldest open session began (the offset) and up to where records were decided about
-//! (`high`, in the commit's metadata). The next owner reads the references, then the records from the offset on: those below
-//! `high` go through the line silently, which rebuilds the open sessions; nothing is produced and no reference is learned.
-//!
-//! Until sessions are kept in checkpoints (the full exactly-once protocol of the design, a later step) this remains possible:
-//! - A kill between producing and committing: the records since the last commit are decided about again, under the same
-//!   decision ids, which sinks that write by id do not notice.
-//! - The silent windows are compared with the references as they are now, not as they were then, and with the model that is
-//!   live now. Ids, windows and actions' ids are the same; the evidence of a session that was open at the restart may differ.
-//! - A session open for longer than the events topic retains them is rebuilt from what is left.
+//! - A decision that an earlier owner recorded is adopted and not said again.
+//! - Models and references of elsewhere change between two batches only, with a checkpoint that says so.
+//! - After an error nothing is written any more: the shard ends, and begins anew from the log.
 
 mod batch;
-mod commit;
-mod output;
+mod checkpoint;
+mod documents;
+mod load;
 mod partition;
 
-use crate::compacted::Follower;
 use crate::config::ScoreConfig;
 use crate::embed::{Embed, LiveModel};
 use crate::error::StreamError;
+use crate::log::{Change, Incoming, Input, Kept, Output};
 use crate::metrics::StreamMetrics;
-use crate::producer::Producer;
-use crate::source::{Change, Source};
 use batch::{Batch, Waiting};
+use checkpoint::Checkpoints;
 use ductus_dynamics::event::Modality;
 use ductus_dynamics::id;
 use ductus_dynamics::line::{Accounting, Embedded, Ingested, LineConfig, Record};
-use ductus_dynamics::wire::{self, AuditAction, AuditRecord};
-use output::{Output, Refusal, now_us};
+use ductus_dynamics::wire::{self, AuditAction, AuditRecord, ModelRef};
 use partition::Partition;
-use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::message::{BorrowedMessage, Message};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Records of the references topic taken in one turn.
+/// Records of the references topic taken in one turn, and most of them that wait for a checkpoint.
 const REFERENCES_MAX: usize = 256;
 /// Stands for all tenants in audit records that concern none.
 const EVERY_TENANT: &str = "-";
@@ -61,148 +46,148 @@ pub(crate) struct ShardStatus {
     pub(crate) partitions: AtomicUsize,
     /// Whether it is up, that is, not between two tries.
     pub(crate) running: AtomicBool,
-    accounting: Mutex<Accounting>,
+    /// By partition that it has.
+    accounting: Mutex<BTreeMap<i32, Accounting>>,
 }
 
 impl ShardStatus {
-    pub(crate) fn accounting(&self) -> Accounting {
+    /// Event counts of its partitions, from their first record on.
+    pub(crate) fn accounting(&self) -> BTreeMap<i32, Accounting> {
         self.accounting.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 /// A running shard.
-pub(crate) struct Shard<'a> {
+pub(crate) struct Shard<'a, I, O> {
     // Apart from the rest, because the record in hand borrows from it.
-    source: Source,
-    work: Work<'a>,
-    stop: &'a AtomicBool,
+    input: I,
+    work: Work<'a, O>,
 }
 
-struct Work<'a> {
+struct Work<'a, O> {
     // PROPERTIES
     index: usize,
     config: &'a ScoreConfig,
     line: Arc<LineConfig>,
     metrics: &'a StreamMetrics,
     status: &'a ShardStatus,
+    /// Longest time between two turns that the group bears.
+    silence_max: Duration,
     // STATES
     embed: Box<dyn Embed>,
-    /// As decisions name them; to see a swap.
-    models: [Option<LiveModel>; Modality::ALL.len()],
-    references: Follower,
-    output: Output,
+    output: O,
     partitions: BTreeMap<i32, Partition>,
     batch: Batch,
+    checkpoints: Checkpoints,
     /// One record's results; used again for each.
     ingested: Ingested,
-    /// Offsets that wait until what was produced before them is acknowledged: (partition, low, high).
-    offered: Option<Vec<(i32, i64, i64)>>,
-    committed_at: Instant,
-    /// Commit intervals that have passed.
-    commit_ticks: u64,
+    /// The document being written; likewise.
+    document: Vec<u8>,
+    /// When the turn began.
+    turn_began: Duration,
 }
 
-impl<'a> Shard<'a> {
-    /// Joins the group.
-    pub(crate) fn open(
+impl<'a, I, O> Shard<'a, I, O>
+where
+    I: Input,
+    O: Output<Membership = I::Membership>,
+{
+    /// A shard between an input and an output.
+    pub(crate) fn new(
         index: usize,
         config: &'a ScoreConfig,
         metrics: &'a StreamMetrics,
         status: &'a ShardStatus,
-        stop: &'a AtomicBool,
-        mut embed: Box<dyn Embed>,
-    ) -> Result<Self, StreamError> {
-        let ms = Duration::from_millis;
-        let (timeout, member) = (ms(config.request_timeout_ms), format!("shard-{index}"));
-        let producer = Producer::open(&config.kafka, &member, ms(config.queue_full_ms))?;
-        let references = Follower::open(
-            &config.kafka,
-            &config.group,
-            &config.topics.references,
-            &format!("{member}-references"),
-            timeout,
-        )?;
-        let source = Source::open(&config.kafka, &config.group, &config.topics.events, &member, timeout)?;
-        embed.refresh();
+        embed: Box<dyn Embed>,
+        (input, output): (I, O),
+    ) -> Self {
+        let now = output.now();
         let work = Work {
             index,
             config,
             line: Arc::new(config.line.clone()),
             metrics,
             status,
-            models: Modality::ALL.map(|modality| embed.live(modality).cloned()),
+            silence_max: config.kafka.session_timeout(),
             embed,
-            references,
-            output: Output::new(producer, &config.topics, config.dead_letters, metrics),
+            output,
             partitions: BTreeMap::new(),
             batch: Batch::default(),
+            checkpoints: Checkpoints::starting_at(now),
             ingested: Ingested::default(),
-            offered: None,
-            committed_at: Instant::now(),
-            commit_ticks: 0,
+            document: Vec::new(),
+            turn_began: now,
         };
-        Ok(Self { source, work, stop })
+        Self { input, work }
     }
 
-    /// Runs until told to stop; then everything that was read is decided about, acknowledged and committed.
-    pub(crate) fn run(mut self) -> Result<(), StreamError> {
-        while !self.stop.load(Ordering::Acquire) {
+    /// Runs until told to stop; then everything that was read is decided about, acknowledged and in a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`StreamError`]: what was read since the last checkpoint is read again.
+    pub(crate) fn run(mut self, stop: &AtomicBool) -> Result<(), StreamError> {
+        while !stop.load(Ordering::Acquire) {
             self.turn()?;
         }
-        let deadline = Instant::now() + Duration::from_millis(self.work.config.flush_timeout_ms);
-        loop {
-            self.rebalance()?;
-            self.work.conclude()?;
-            self.work.publish();
-            match self.work.settle(&self.source, None) {
-                // Shards that stop together disturb each other's group: serve it until it takes commits again.
-                Err(error) if is_rebalancing(&error) && Instant::now() < deadline => self.read()?,
-                ended => return ended,
-            }
-        }
+        self.finish()
     }
 
-    fn turn(&mut self) -> Result<(), StreamError> {
+    /// The last checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`StreamError`]
+    pub(crate) fn finish(mut self) -> Result<(), StreamError> {
         self.rebalance()?;
+        self.work.checkpoint_now(&mut self.input)?;
+        self.work.publish();
+        Ok(())
+    }
+
+    /// One turn: what the group changed, some records, what is due.
+    ///
+    /// # Errors
+    ///
+    /// [`StreamError`]: this shard is to be dropped.
+    pub(crate) fn turn(&mut self) -> Result<(), StreamError> {
+        self.work.awake()?;
+        self.rebalance()?;
+        if self.work.hold(&mut self.input)? {
+            return Ok(());
+        }
         self.read()?;
         let work = &mut self.work;
-        let patience = work.batch.patience(Duration::from_millis(work.config.batch_wait_ms));
-        if work.batch.len() >= work.config.batch_windows_max || patience.is_some_and(|left| left.is_zero()) {
+        if work.is_batch_due() {
             work.conclude()?;
         }
-        work.follow_references()?;
-        work.output.producer.poll()?;
+        work.follow_references(&mut self.input, false)?;
+        work.output.serve()?;
         work.publish();
-        work.commit_when_due(&self.source)
+        work.checkpoint_when_due(&mut self.input)
     }
 
     /// Takes the records that are there, up to a bound; waits for the first one only.
     fn read(&mut self) -> Result<(), StreamError> {
-        let Self { source, work, .. } = self;
+        let Self { input, work } = self;
         let bound = Duration::from_millis(work.config.batch_wait_ms);
-        let mut wait = work
+        let wait = work
             .batch
-            .patience(bound)
+            .patience(bound, work.output.now())
             .unwrap_or(Duration::from_millis(work.config.poll_ms));
-        for _ in 0..work.config.poll_records_max {
-            let Some(message) = source.poll(wait)? else {
-                break;
-            };
-            work.take(&message)?;
-            wait = Duration::ZERO;
-            if work.batch.len() >= work.config.batch_windows_max {
-                break;
-            }
-        }
-        Ok(())
+        input.read(wait, work.config.poll_records_max, &mut |incoming| {
+            work.take(incoming)?;
+            Ok(work.batch.len() < work.config.batch_windows_max)
+        })
     }
 
     /// Answers what the group changed.
     fn rebalance(&mut self) -> Result<(), StreamError> {
-        while let Some(change) = self.source.change() {
+        while let Some(change) = self.input.change() {
             match change {
                 Change::Assigned(partitions) => self.assigned(&partitions)?,
-                Change::Revoked { partitions, lost } => self.revoked(&partitions, lost)?,
+                Change::Revoked { partitions, lost: true } => return Err(StreamError::Lost(partitions)),
+                Change::Revoked { partitions, .. } => self.revoked(&partitions)?,
             }
             let count = self.work.partitions.len();
             self.work.status.partitions.store(count, Ordering::Release);
@@ -211,112 +196,108 @@ impl<'a> Shard<'a> {
     }
 
     fn assigned(&mut self, partitions: &[i32]) -> Result<(), StreamError> {
-        let positions = self.source.positions(partitions)?;
-        let work = &mut self.work;
-        for position in &positions {
-            let partition = Partition::new(work.line.clone(), &work.config.topics.events, position);
-            work.partitions.insert(position.partition, partition);
-            let Work {
-                references,
-                partitions,
-                metrics,
-                ..
-            } = work;
-            references.follow(position.partition, |kept| {
-                let partition = partitions.get_mut(&kept.partition);
-                if let Some(event) = partition.and_then(|partition| partition.take_stored(kept)) {
-                    metrics.reference(event);
-                }
-            })?;
+        let Self { input, work } = self;
+        work.load(input, partitions)?;
+        // Loading may take long; the group asks for a sign of life only after it.
+        work.turn_began = work.output.now();
+        if work.partitions.values().any(Partition::is_anew) {
+            // What a partition begins with is said before anything is decided.
+            work.conclude()?;
+            work.take_outside(input)?;
         }
-        self.source.assign(&positions)?;
-        tracing::info!(shard = self.work.index, ?partitions, "partitions assigned");
+        let next = |number: &i32| {
+            work.partitions
+                .get(number)
+                .map(|partition| (*number, partition.next_offset))
+        };
+        let from: Vec<(i32, i64)> = partitions.iter().filter_map(next).collect();
+        input.assign(&from)?;
+        tracing::info!(shard = work.index, ?partitions, "partitions assigned");
         Ok(())
     }
 
-    fn revoked(&mut self, partitions: &[i32], lost: bool) -> Result<(), StreamError> {
-        let work = &mut self.work;
-        work.conclude()?;
+    fn revoked(&mut self, partitions: &[i32]) -> Result<(), StreamError> {
+        let Self { input, work } = self;
+        work.checkpoint_now(input)?;
         work.publish();
-        if lost {
-            // Somebody else may have them already, and commits would be refused: the offered ones are offered anew.
-            tracing::warn!(
-                shard = work.index,
-                ?partitions,
-                "partitions were lost, their new owner repeats decisions"
-            );
-        } else if let Err(error) = work.settle(&self.source, Some(partitions)) {
-            if !matches!(error, StreamError::Kafka { .. }) {
-                return Err(error);
-            }
-            tracing::warn!(shard = work.index, ?partitions, %error, "revoked partitions were not committed, their new owner repeats decisions");
-        }
         for partition in partitions {
-            if work.partitions.remove(partition).is_some() {
-                work.references.leave(*partition)?;
-                work.metrics.forget_partition(*partition);
-            }
+            work.partitions.remove(partition);
+            work.metrics.forget_partition(*partition);
         }
-        if let Some(offered) = &mut work.offered {
-            offered.retain(|(partition, ..)| !partitions.contains(partition));
-        }
-        self.source.unassign(partitions)?;
+        let mut accounting = work.status.accounting.lock().unwrap_or_else(PoisonError::into_inner);
+        accounting.retain(|partition, _| !partitions.contains(partition));
+        drop(accounting);
+        input.unassign(partitions)?;
         tracing::info!(shard = work.index, ?partitions, "partitions revoked");
         Ok(())
     }
 }
 
-impl Work<'_> {
-    fn take(&mut self, message: &BorrowedMessage<'_>) -> Result<(), StreamError> {
-        let (number, offset) = (message.partition(), message.offset());
-        let Some(partition) = self.partitions.get(&number) else {
+impl<O: Output> Work<'_, O> {
+    /// Whether the group still takes this member for alive. Whoever slept for too long drops what it holds.
+    fn awake(&mut self) -> Result<(), StreamError> {
+        self.still_awake()?;
+        self.turn_began = self.output.now();
+        Ok(())
+    }
+
+    fn still_awake(&self) -> Result<(), StreamError> {
+        let stood = self.output.now().saturating_sub(self.turn_began);
+        if stood < self.silence_max {
+            return Ok(());
+        }
+        let stood_ms = stood.as_millis() as u64;
+        Err(StreamError::Overslept { stood_ms })
+    }
+
+    fn is_batch_due(&self) -> bool {
+        let bound = Duration::from_millis(self.config.batch_wait_ms);
+        let patience = self.batch.patience(bound, self.output.now());
+        self.batch.len() >= self.config.batch_windows_max || patience.is_some_and(|left| left.is_zero())
+    }
+
+    fn take(&mut self, incoming: &Incoming<'_>) -> Result<(), StreamError> {
+        let Some(partition) = self.partitions.get_mut(&incoming.partition) else {
             return Ok(());
         };
         // A seek or a new assignment may hand out again what was taken.
-        if partition.next_offset.is_some_and(|next| offset < next) {
+        if incoming.offset < partition.next_offset {
             return Ok(());
         }
-        if partition.goes_live_at(offset) {
-            self.conclude()?;
-            self.go_live(number);
-        }
-        let Some(partition) = self.partitions.get_mut(&number) else {
-            return Ok(());
-        };
-        let value = message.payload().unwrap_or_default();
         let record = Record {
-            offset,
-            timestamp_us: message
-                .timestamp()
-                .to_millis()
-                .unwrap_or_default()
-                .saturating_mul(1_000),
-            value,
+            offset: incoming.offset,
+            timestamp_us: incoming.timestamp_us,
+            value: incoming.value,
         };
         let ingested = &mut self.ingested;
         ingested.clear();
         partition.line.ingest(&record, ingested);
-        partition.next_offset = Some(offset + 1);
+        partition.next_offset = incoming.offset + 1;
         partition.last_timestamp_us = Some(record.timestamp_us);
-        if partition.live {
-            self.output.audits(&ingested.audits)?;
-            let refusal = Refusal {
-                partition: number,
-                offset,
-                timestamp_us: record.timestamp_us,
-                key: message.key(),
-                value,
-            };
-            self.output.dead_letters(&refusal, &ingested.refused)?;
+        for audit in &ingested.audits {
+            partition.keep(documents::audit(audit)?);
         }
+        let topic = &self.config.topics.events;
+        for letter in documents::dead_letters(incoming, topic, &ingested.refused, self.config.dead_letters)? {
+            partition.keep(letter);
+        }
+        for refused in &ingested.refused {
+            self.metrics.dead_letter(refused.reason.code());
+        }
+        let now = if ingested.ready.is_empty() {
+            Duration::ZERO
+        } else {
+            self.output.now()
+        };
         for ready in ingested.ready.drain(..) {
-            self.batch.push(Waiting {
-                partition: number,
-                wants_embedding: partition.line.wants_embedding(&ready),
+            let live = &partition.models[ready.window.modality.index()];
+            let waiting = Waiting {
+                partition: incoming.partition,
+                model: live.clone().filter(|_| partition.line.wants_embedding(&ready)),
                 ready,
-                silent: !partition.live,
                 timestamp_us: record.timestamp_us,
-            });
+            };
+            self.batch.push(waiting, now);
         }
         // A session that was closed is forgotten once its windows are concluded. Its next batch may be the next record, and
         // whether that opens a new session must not depend on how windows were batched.
@@ -327,132 +308,153 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Embeds and concludes every window that waits, and produces what follows.
+    /// Embeds and concludes every window that waits, and says what follows.
     fn conclude(&mut self) -> Result<(), StreamError> {
-        if self.embed.refresh() {
-            self.audit_models()?;
-        }
         if self.batch.is_empty() {
             return Ok(());
         }
         self.batch
             .embed(&mut *self.embed, self.config.batch_windows_max, self.metrics)?;
+        self.still_awake()?;
         let Self {
             batch,
             partitions,
             output,
-            models,
+            metrics,
+            document,
             ..
         } = self;
         batch.conclude(|waiting, embedding| {
             let Some(partition) = partitions.get_mut(&waiting.partition) else {
                 return Ok(());
             };
-            let live = models[waiting.ready.window.modality.index()].as_ref();
-            let embedded = live.zip(embedding).map(|(live, embedding)| Embedded {
+            let embedded = waiting.model.as_ref().zip(embedding).map(|(live, embedding)| Embedded {
                 model: &live.model,
                 back_end: &live.back_end,
                 embedding,
             });
-            let outcome = partition.line.conclude(waiting.ready, embedded);
-            if waiting.silent {
-                if let Some(reference) = &outcome.reference {
-                    partition.restore(reference);
+            if let Some(recorded) = partition.recorded(|| waiting.ready.decision_id()) {
+                metrics.adopted();
+                for audit in partition.line.adopt(waiting.ready, embedded, recorded) {
+                    partition.keep(documents::audit(&audit)?);
                 }
                 return Ok(());
             }
-            if let Some(reference) = &outcome.reference {
-                let key = partition.wrote(reference);
-                output.reference(&key, reference, waiting.partition)?;
+            let outcome = partition.line.conclude(waiting.ready, embedded);
+            for audit in &outcome.audits {
+                partition.keep(documents::audit(audit)?);
             }
-            output.audits(&outcome.audits)?;
-            output.decision(&outcome.decision, waiting.timestamp_us)
+            document.clear();
+            serde_json::to_writer(&mut *document, &outcome.decision)?;
+            let decision = &outcome.decision;
+            output.say(
+                waiting.partition,
+                documents::decision_key(decision).as_bytes(),
+                document,
+            )?;
+            metrics.window(decision.window.modality, decision.window.closed);
+            let latency_us = now_us().saturating_sub(waiting.timestamp_us).max(0);
+            metrics.decision(decision.action, latency_us as f64 / 1e6);
+            Ok(())
         })
     }
 
-    /// Notes for each partition from where on another model is used.
-    fn audit_models(&mut self) -> Result<(), StreamError> {
-        for modality in Modality::ALL {
-            let live = self.embed.live(modality).cloned();
-            if live == self.models[modality.index()] {
-                continue;
-            }
-            if let Some(live) = &live {
-                for partition in self.partitions.values() {
-                    let offset = self.batch.first_offset(partition.number).or(partition.next_offset);
-                    let topic = &self.config.topics.events;
-                    self.output
-                        .audits(&[model_live(live, topic, partition, offset.unwrap_or(0))])?;
-                }
-                tracing::info!(
-                    shard = self.index,
-                    modality = modality.name(),
-                    version = live.model.version,
-                    "shard took up a model"
-                );
-            }
-            self.models[modality.index()] = live;
-        }
-        Ok(())
-    }
-
-    fn follow_references(&mut self) -> Result<(), StreamError> {
-        let Self {
-            references,
-            partitions,
-            metrics,
-            batch,
-            ..
-        } = self;
-        // Windows that wait see the references that were there when they came.
-        if partitions.is_empty() || !batch.is_empty() {
+    /// Notes what others did to references; it takes effect with a checkpoint.
+    fn follow_references<I: Input>(&mut self, input: &mut I, to_end: bool) -> Result<(), StreamError> {
+        let waiting: usize = self.partitions.values().map(Partition::waiting_outside).sum();
+        if self.partitions.is_empty() || (waiting >= REFERENCES_MAX && !to_end) {
             return Ok(());
         }
-        references.poll(Duration::ZERO, REFERENCES_MAX, |kept| {
+        let Self {
+            partitions, metrics, ..
+        } = self;
+        input.new_references(REFERENCES_MAX, to_end, &mut |kept: Kept<'_>| {
             let partition = partitions.get_mut(&kept.partition);
-            if let Some(event) = partition.and_then(|partition| partition.take_stored(kept)) {
+            if let Some(event) = partition.and_then(|partition| partition.take_reference(kept, false)) {
                 metrics.reference(event);
             }
+            Ok(())
         })
     }
 
-    fn go_live(&mut self, number: i32) {
-        if let Some(partition) = self.partitions.get_mut(&number) {
-            partition.go_live();
-            tracing::info!(shard = self.index, partition = number, "partition is rebuilt and live");
+    /// Whether something from outside is to take effect: another model at once, references of others when a checkpoint is due.
+    fn is_outside_due(&mut self, checkpoint_due: bool) -> bool {
+        let newest = Modality::ALL.map(|modality| self.embed.newest(modality));
+        self.partitions.values().any(|partition| {
+            let another = |modality: Modality| {
+                is_another(
+                    newest[modality.index()].as_ref(),
+                    partition.models[modality.index()].as_ref(),
+                )
+            };
+            let waiting = partition.waiting_outside();
+            partition.takes_outside()
+                && (Modality::ALL.into_iter().any(another)
+                    || waiting >= REFERENCES_MAX
+                    || (waiting > 0 && checkpoint_due))
+        })
+    }
+
+    /// Lets what comes from outside take effect where it may, with the checkpoint that is prepared next.
+    fn take_outside<I: Input>(&mut self, input: &mut I) -> Result<(), StreamError> {
+        let newest = Modality::ALL.map(|modality| self.embed.newest(modality));
+        // References for a model are written before it is announced: what can be seen of the announcement, they are there.
+        self.follow_references(input, true)?;
+        for partition in self.partitions.values_mut() {
+            if !partition.takes_outside() {
+                continue;
+            }
+            partition.take_outside();
+            for (modality, live) in Modality::ALL.into_iter().zip(&newest) {
+                if !is_another(live.as_ref(), partition.models[modality.index()].as_ref()) {
+                    continue;
+                }
+                partition.models[modality.index()].clone_from(live);
+                if let Some(live) = live {
+                    let audit = model_live(&live.model, &self.config.topics.events, partition);
+                    partition.keep(documents::audit(&audit)?);
+                    tracing::info!(
+                        shard = self.index,
+                        partition = partition.number,
+                        modality = modality.name(),
+                        version = live.model.version,
+                        "partition takes up a model"
+                    );
+                }
+            }
         }
+        self.checkpoints.hold();
+        Ok(())
     }
 
     /// Adds up what became of the events.
     fn publish(&mut self) {
-        for partition in self.partitions.values_mut() {
+        for (number, partition) in &mut self.partitions {
+            if self.batch.is_empty() && partition.passed_frontier() {
+                tracing::info!(
+                    shard = self.index,
+                    partition = number,
+                    "partition is where its last owner was"
+                );
+            }
             if let Some(new) = partition.uncounted() {
                 self.metrics.count(&new);
                 let mut accounting = self.status.accounting.lock().unwrap_or_else(PoisonError::into_inner);
-                accounting.merge(&new);
+                accounting.insert(*number, partition.line.accounting().clone());
             }
         }
     }
 }
 
-/// Whether the group has no time for commits just now: it does again once its members have answered it.
-fn is_rebalancing(error: &StreamError) -> bool {
-    let StreamError::Kafka { source, .. } = error else {
-        return false;
-    };
-    matches!(
-        source.rdkafka_error_code(),
-        Some(
-            RDKafkaErrorCode::RebalanceInProgress
-                | RDKafkaErrorCode::IllegalGeneration
-                | RDKafkaErrorCode::UnknownMemberId
-        )
-    )
+/// Whether there is a model, and another one than in use.
+fn is_another(newest: Option<&Arc<LiveModel>>, in_use: Option<&Arc<LiveModel>>) -> bool {
+    newest
+        .is_some_and(|newest| in_use.is_none_or(|in_use| !Arc::ptr_eq(newest, in_use) && newest.model != in_use.model))
 }
 
-/// From `offset` on, windows of this partition are embedded with `live`.
-fn model_live(live: &LiveModel, topic: &str, partition: &Partition, offset: i64) -> AuditRecord {
-    let number = partition.number.to_string();
+/// From here on, windows of this partition are embedded with `model`.
+fn model_live(model: &ModelRef, topic: &str, partition: &Partition) -> AuditRecord {
+    let (number, offset) = (partition.number.to_string(), partition.next_offset);
     AuditRecord {
         v: wire::VERSION,
         id: id::id(&[
@@ -460,8 +462,8 @@ fn model_live(live: &LiveModel, topic: &str, partition: &Partition, offset: i64)
             "model_live",
             topic,
             &number,
-            &live.model.version,
-            &live.model.sha256,
+            &model.version,
+            &model.sha256,
             &offset.to_string(),
         ]),
         action: AuditAction::ModelLive,
@@ -469,7 +471,7 @@ fn model_live(live: &LiveModel, topic: &str, partition: &Partition, offset: i64)
         subject: None,
         session: None,
         decision: None,
-        model: Some(live.model.clone()),
+        model: Some(model.clone()),
         reference: None,
         source: Some(wire::Source {
             topic: topic.to_owned(),
@@ -478,4 +480,10 @@ fn model_live(live: &LiveModel, topic: &str, partition: &Partition, offset: i64)
         }),
         time_us: partition.last_timestamp_us.unwrap_or_else(now_us),
     }
+}
+
+/// For latencies and lags only: no result depends on it.
+fn now_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    since.as_micros() as i64
 }

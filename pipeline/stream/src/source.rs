@@ -1,56 +1,47 @@
-//! A shard's member of the consumer group.
+//! What a shard reads from Kafka: its member of the consumer group, and the topics that keep something.
 //!
 //! Invariants: rebalance callbacks only write down what changed; assigning and unassigning is done by the shard between two
-//! batches, when it has loaded or saved what belongs to the partitions; an offset is committed together with `high`, the
-//! next offset to be read, in the commit's metadata.
+//! batches, when it has loaded or saved what belongs to the partitions; the number of a checkpoint stands in the metadata of
+//! the offset that was committed with it.
 
+use crate::compacted::Follower;
 use crate::error::{StreamError, kafka};
 use crate::kafka::{KafkaSettings, create, log, report};
+use crate::log::{Change, Committed, Incoming, Input, Position, Take};
+use crate::topics::Topics;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::message::BorrowedMessage;
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, Statistics, TopicPartitionList};
-use std::cell::Cell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What a rebalance changed, in the order in which it happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    /// These partitions are ours from now on.
-    Assigned(Vec<i32>),
-    /// These are not ours any more.
-    Revoked {
-        /// The partitions.
-        partitions: Vec<i32>,
-        /// Another member may have them already: nothing can be committed for them.
-        lost: bool,
-    },
-}
-
-/// Where to read a partition from, as the last owner left it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Position {
-    /// Partition.
-    pub(crate) partition: i32,
-    /// Where the oldest open session began; `None` when nothing was ever committed.
-    pub(crate) low: Option<i64>,
-    /// Records below it were decided about before, and only rebuild state.
-    pub(crate) high: i64,
-}
-
-/// A subscribed consumer of the events topic.
+/// A subscribed consumer of the events topic, and readers of the others.
 pub(crate) struct Source {
-    consumer: BaseConsumer<Assignments>,
-    topic: String,
+    // PROPERTIES
+    settings: KafkaSettings,
+    group: String,
+    member: String,
+    topics: Topics,
     timeout: Duration,
+    // STATES
+    consumer: BaseConsumer<Assignments>,
+    references: Follower,
+    /// Partitions that are read, to pause them.
+    assigned: BTreeSet<i32>,
+    paused: bool,
     /// The change that was taken last, until it is answered: the group waits for every answer.
-    unanswered: Cell<Option<Change>>,
+    unanswered: Option<Change>,
+    /// Its place in the group since the last change; none once it was lost. It is not asked for at a checkpoint, because a
+    /// client that was thrown out of the group forgets its place, and the broker does not check one that names none.
+    membership: Option<Membership>,
+    /// Kafka 4's protocol moves a member's epoch on without a change; there the broker checks every one.
+    epochs: bool,
 }
 
 impl Source {
@@ -62,27 +53,40 @@ impl Source {
     pub(crate) fn open(
         settings: &KafkaSettings,
         group: &str,
-        topic: &str,
+        topics: &Topics,
         member: &str,
         timeout: Duration,
     ) -> Result<Self, StreamError> {
         let config = settings.consumer(group, member);
         let consumer: BaseConsumer<Assignments> = create(&config, Assignments::default(), "making a consumer")?;
-        consumer.subscribe(&[topic]).map_err(kafka("subscribing to events"))?;
-        Ok(Self {
-            consumer,
-            topic: topic.to_owned(),
+        consumer
+            .subscribe(&[&topics.events])
+            .map_err(kafka("subscribing to events"))?;
+        let references = Follower::open(
+            settings,
+            group,
+            &topics.references,
+            &format!("{member}-references"),
             timeout,
-            unanswered: Cell::new(None),
+        )?;
+        Ok(Self {
+            settings: settings.clone(),
+            group: group.to_owned(),
+            member: member.to_owned(),
+            topics: topics.clone(),
+            timeout,
+            consumer,
+            references,
+            assigned: BTreeSet::new(),
+            paused: false,
+            unanswered: None,
+            membership: None,
+            epochs: config.get("group.protocol") == Some("consumer"),
         })
     }
 
     /// The next record, or none after `wait`. Serves the group, so it is called at every turn.
-    ///
-    /// # Errors
-    ///
-    /// [`StreamError::Kafka`] for what the client cannot recover from; it reports the rest itself and goes on.
-    pub(crate) fn poll(&self, wait: Duration) -> Result<Option<BorrowedMessage<'_>>, StreamError> {
+    fn poll(&self, wait: Duration) -> Result<Option<BorrowedMessage<'_>>, StreamError> {
         match self.consumer.poll(wait) {
             None => Ok(None),
             Some(Ok(message)) => Ok(Some(message)),
@@ -92,26 +96,82 @@ impl Source {
         }
     }
 
-    /// The oldest change that was not taken yet.
-    pub(crate) fn change(&self) -> Option<Change> {
-        let assignments = self.consumer.context();
-        if !assignments.changed.load(Ordering::Acquire) {
-            return None;
-        }
-        let mut changes = lock(&assignments.changes);
-        let change = changes.pop_front();
-        assignments.changed.store(!changes.is_empty(), Ordering::Release);
-        self.unanswered.set(change.clone());
-        change
+    /// A reader of one topic from these offsets to its end.
+    fn read_kept(
+        &self,
+        topic: &str,
+        from: &[(i32, Offset)],
+        take: &mut Take<'_>,
+    ) -> Result<Vec<(i32, i64)>, StreamError> {
+        let member = format!("{}-kept", self.member);
+        Follower::open(&self.settings, &self.group, topic, &member, self.timeout)?.read_to_end(from, take)
     }
 
-    /// Where the last owner left these partitions.
-    ///
-    /// # Errors
-    ///
-    /// [`StreamError::Kafka`].
-    pub(crate) fn positions(&self, partitions: &[i32]) -> Result<Vec<Position>, StreamError> {
+    fn start_reading(&self, from: &[(i32, i64)]) -> Result<(), StreamError> {
+        let list = self.list(
+            from.iter()
+                .map(|&(partition, offset)| (partition, Offset::Offset(offset))),
+        )?;
+        match self.consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => self.consumer.incremental_assign(&list),
+            RebalanceProtocol::Eager | RebalanceProtocol::None => self.consumer.assign(&list),
+        }
+        .map_err(kafka("taking partitions"))
+    }
+
+    fn stop_reading(&self, partitions: &[i32]) -> Result<(), StreamError> {
+        let list = self.list(partitions.iter().map(|&partition| (partition, Offset::Invalid)))?;
+        give_back(&self.consumer, &list).map_err(kafka("giving partitions back"))
+    }
+
+    fn apply_pause(&self) -> Result<(), StreamError> {
+        let list = self.list(self.assigned.iter().map(|&partition| (partition, Offset::Invalid)))?;
+        let (what, applied) = if self.paused {
+            ("pausing partitions", self.consumer.pause(&list))
+        } else {
+            ("resuming partitions", self.consumer.resume(&list))
+        };
+        applied.map_err(kafka(what))
+    }
+
+    /// Takes down the place in the group, unless it is lost.
+    fn renew_membership(&mut self) {
+        let membership = self.consumer.group_metadata();
+        self.membership = membership.filter(|_| !self.consumer.assignment_lost()).map(Arc::new);
+    }
+
+    fn begins_at_the_end(&self) -> bool {
+        let config = self.settings.consumer(&self.group, &self.member);
+        let reset = config.get("auto.offset.reset");
+        matches!(reset, Some("latest" | "largest" | "end"))
+    }
+
+    fn list(&self, partitions: impl Iterator<Item = (i32, Offset)>) -> Result<TopicPartitionList, StreamError> {
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in partitions {
+            list.add_partition_offset(&self.topics.events, partition, offset)
+                .map_err(kafka("naming a partition"))?;
+        }
+        Ok(list)
+    }
+}
+
+impl Input for Source {
+    type Membership = Membership;
+
+    fn change(&mut self) -> Option<Change> {
+        let change = self.consumer.context().take()?;
+        self.unanswered = Some(change.clone());
+        match change {
+            Change::Revoked { lost: true, .. } => self.membership = None,
+            _ => self.renew_membership(),
+        }
+        Some(change)
+    }
+
+    fn positions(&mut self, partitions: &[i32]) -> Result<Vec<Position>, StreamError> {
         let asked = self.list(partitions.iter().map(|&partition| (partition, Offset::Invalid)))?;
+        // Waits for a transaction that is about to commit offsets of these partitions.
         let committed = self
             .consumer
             .committed_offsets(asked, self.timeout)
@@ -120,112 +180,135 @@ impl Source {
         for element in committed.elements() {
             element.error().map_err(kafka("reading committed offsets"))?;
             let partition = element.partition();
-            positions.push(match element.offset() {
-                Offset::Offset(low) => Position {
-                    partition,
-                    low: Some(low),
-                    high: high(element.metadata()).unwrap_or(low).max(low),
-                },
-                _ => Position {
-                    partition,
-                    low: None,
-                    high: 0,
-                },
+            let (low, end) = self
+                .consumer
+                .fetch_watermarks(&self.topics.events, partition, self.timeout)
+                .map_err(kafka("asking for the end of events"))?;
+            let committed = element.offset().to_raw().filter(|raw| *raw >= 0);
+            positions.push(Position {
+                partition,
+                committed: committed.map(|offset| Committed {
+                    offset,
+                    checkpoint: number(element.metadata()),
+                }),
+                start: if self.begins_at_the_end() { end } else { low },
+                end,
             });
         }
         Ok(positions)
     }
 
-    /// Starts fetching.
-    ///
-    /// # Errors
-    ///
-    /// [`StreamError::Kafka`].
-    pub(crate) fn assign(&self, positions: &[Position]) -> Result<(), StreamError> {
-        let offset = |position: &Position| position.low.map_or(Offset::Invalid, Offset::Offset);
-        let list = self.list(positions.iter().map(|position| (position.partition, offset(position))))?;
-        match self.consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => self.consumer.incremental_assign(&list),
-            RebalanceProtocol::Eager | RebalanceProtocol::None => self.consumer.assign(&list),
+    fn states(&mut self, partitions: &[i32], take: &mut Take<'_>) -> Result<(), StreamError> {
+        self.read_kept(&self.topics.session_state, &from_beginning(partitions), take)
+            .map(drop)
+    }
+
+    fn decisions(&mut self, from: &[(i32, i64)], take: &mut Take<'_>) -> Result<Vec<(i32, i64)>, StreamError> {
+        let from: Vec<_> = from
+            .iter()
+            .map(|&(partition, offset)| (partition, Offset::Offset(offset)))
+            .collect();
+        self.read_kept(&self.topics.decisions, &from, take)
+    }
+
+    fn references(&mut self, partitions: &[i32], take: &mut Take<'_>) -> Result<(), StreamError> {
+        self.references.read_to_end(&from_beginning(partitions), take).map(drop)
+    }
+
+    fn new_references(&mut self, max: usize, to_end: bool, take: &mut Take<'_>) -> Result<(), StreamError> {
+        if to_end {
+            self.references.catch_up(take)
+        } else {
+            self.references.try_poll(Duration::ZERO, max, take)
         }
-        .map_err(kafka("taking partitions"))?;
-        self.unanswered.set(None);
-        Ok(())
     }
 
-    /// Stops fetching, which lets the group go on.
-    ///
-    /// # Errors
-    ///
-    /// [`StreamError::Kafka`].
-    pub(crate) fn unassign(&self, partitions: &[i32]) -> Result<(), StreamError> {
-        let list = self.list(partitions.iter().map(|&partition| (partition, Offset::Invalid)))?;
-        give_back(&self.consumer, &list).map_err(kafka("giving partitions back"))?;
-        self.unanswered.set(None);
-        Ok(())
+    fn assign(&mut self, from: &[(i32, i64)]) -> Result<(), StreamError> {
+        self.start_reading(from)?;
+        self.unanswered = None;
+        self.assigned.extend(from.iter().map(|(partition, _)| partition));
+        if self.paused { self.apply_pause() } else { Ok(()) }
     }
 
-    /// Commits `(partition, low, high)`. Waiting for the answer costs a round trip, so only the last commit of a partition
-    /// waits; the others learn nothing of it.
-    ///
-    /// # Errors
-    ///
-    /// [`StreamError::Kafka`].
-    pub(crate) fn commit(&self, positions: &[(i32, i64, i64)], wait: bool) -> Result<(), StreamError> {
-        if positions.is_empty() {
+    fn unassign(&mut self, partitions: &[i32]) -> Result<(), StreamError> {
+        self.stop_reading(partitions)?;
+        self.unanswered = None;
+        self.assigned.retain(|partition| !partitions.contains(partition));
+        self.references.leave(partitions)
+    }
+
+    fn pause(&mut self, pause: bool) -> Result<(), StreamError> {
+        if self.paused == pause {
             return Ok(());
         }
-        let mut list = TopicPartitionList::with_capacity(positions.len());
-        for &(partition, low, high) in positions {
-            let mut element = list.add_partition(&self.topic, partition);
-            element
-                .set_offset(Offset::Offset(low))
-                .map_err(kafka("committing offsets"))?;
-            element.set_metadata(format!("high={high}"));
-        }
-        let mode = if wait { CommitMode::Sync } else { CommitMode::Async };
-        self.consumer.commit(&list, mode).map_err(kafka("committing offsets"))
+        self.paused = pause;
+        self.apply_pause()
     }
 
-    /// High watermark of a partition, as the client last heard.
-    pub(crate) fn high_watermark(&self, partition: i32) -> Option<i64> {
+    fn read(
+        &mut self,
+        mut wait: Duration,
+        max: usize,
+        take: &mut dyn FnMut(&Incoming<'_>) -> Result<bool, StreamError>,
+    ) -> Result<(), StreamError> {
+        for _ in 0..max {
+            let Some(message) = self.poll(wait)? else {
+                break;
+            };
+            wait = Duration::ZERO;
+            let timestamp_ms = message.timestamp().to_millis().unwrap_or_default();
+            let go_on = take(&Incoming {
+                partition: message.partition(),
+                offset: message.offset(),
+                timestamp_us: timestamp_ms.saturating_mul(1_000),
+                key: message.key(),
+                value: message.payload().unwrap_or_default(),
+            })?;
+            if !go_on {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn membership(&mut self) -> Result<Membership, StreamError> {
+        if self.epochs {
+            self.renew_membership();
+        }
+        let assigned = || self.assigned.iter().copied().collect();
+        self.membership.clone().ok_or_else(|| StreamError::Lost(assigned()))
+    }
+
+    fn end(&self, partition: i32) -> Option<i64> {
         lock(&self.consumer.context().high_watermarks).get(&partition).copied()
     }
+}
 
-    /// Takes partitions only to give them back at once.
-    fn answer_assigned(&self, partitions: &[i32]) -> Result<(), StreamError> {
-        let nowhere = |&partition: &i32| Position {
-            partition,
-            low: None,
-            high: 0,
-        };
-        self.assign(&partitions.iter().map(nowhere).collect::<Vec<_>>())
-    }
-
-    fn list(&self, partitions: impl Iterator<Item = (i32, Offset)>) -> Result<TopicPartitionList, StreamError> {
-        let mut list = TopicPartitionList::new();
-        for (partition, offset) in partitions {
-            list.add_partition_offset(&self.topic, partition, offset)
-                .map_err(kafka("naming a partition"))?;
-        }
-        Ok(list)
-    }
+fn from_beginning(partitions: &[i32]) -> Vec<(i32, Offset)> {
+    partitions
+        .iter()
+        .map(|&partition| (partition, Offset::Beginning))
+        .collect()
 }
 
 impl Drop for Source {
     /// Leaves the group; whoever wanted to commit has done so. A change that was never answered would keep it waiting.
     fn drop(&mut self) {
         self.consumer.context().closing.store(true, Ordering::Release);
-        let mut next = self.unanswered.take().or_else(|| self.change());
+        let mut next = self.unanswered.take().or_else(|| self.consumer.context().take());
         while let Some(change) = next {
             let answered = match &change {
-                Change::Assigned(partitions) => self.answer_assigned(partitions),
-                Change::Revoked { partitions, .. } => self.unassign(partitions),
+                // Takes partitions only to give them back at once.
+                Change::Assigned(partitions) => {
+                    let nowhere: Vec<_> = partitions.iter().map(|&partition| (partition, 0)).collect();
+                    self.start_reading(&nowhere)
+                }
+                Change::Revoked { partitions, .. } => self.stop_reading(partitions),
             };
             if let Err(error) = answered {
                 tracing::warn!(%error, "group was left with a question unanswered");
             }
-            next = self.change();
+            next = self.consumer.context().take();
         }
     }
 }
@@ -237,10 +320,20 @@ fn give_back<C: ConsumerContext>(consumer: &BaseConsumer<C>, list: &TopicPartiti
     }
 }
 
-/// `high=<offset>`, and nothing from anybody else's metadata.
-fn high(metadata: &str) -> Option<i64> {
-    metadata.strip_prefix("high=")?.parse().ok()
+const METADATA: &str = "checkpoint=";
+
+/// What a commit says of its checkpoint.
+pub(crate) fn metadata(number: u64) -> String {
+    format!("{METADATA}{number}")
 }
+
+/// The number that it says, and nothing from anybody else's metadata.
+fn number(metadata: &str) -> Option<u64> {
+    metadata.strip_prefix(METADATA)?.parse().ok()
+}
+
+/// A place in the group.
+pub(crate) type Membership = Arc<ConsumerGroupMetadata>;
 
 /// What the callbacks write down.
 #[derive(Default)]
@@ -251,6 +344,18 @@ struct Assignments {
     /// The consumer is being dropped: nobody takes changes any more.
     closing: AtomicBool,
     high_watermarks: Mutex<HashMap<i32, i64>>,
+}
+
+impl Assignments {
+    fn take(&self) -> Option<Change> {
+        if !self.changed.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut changes = lock(&self.changes);
+        let change = changes.pop_front();
+        self.changed.store(!changes.is_empty(), Ordering::Release);
+        change
+    }
 }
 
 impl ClientContext for Assignments {
@@ -306,14 +411,14 @@ mod tests {
 
     #[test]
     fn metadata_of_others_is_not_taken_for_ours() {
-        for (metadata, expected) in [
-            ("high=12", Some(12)),
-            ("high=", None),
+        for (text, expected) in [
+            (metadata(12).as_str(), Some(12)),
+            ("checkpoint=", None),
             ("", None),
-            ("low=1", None),
-            ("high=1 ", None),
+            ("high=1", None),
+            ("checkpoint=1 ", None),
         ] {
-            assert_eq!(high(metadata), expected, "{metadata:?}");
+            assert_eq!(number(text), expected, "{text:?}");
         }
     }
 }

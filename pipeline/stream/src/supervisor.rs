@@ -9,6 +9,8 @@ use crate::error::StreamError;
 use crate::metrics::StreamMetrics;
 use crate::models::Models;
 use crate::shard::{Shard, ShardStatus};
+use crate::sink::Sink;
+use crate::source::Source;
 use crate::topics::check_topics;
 use ductus_dynamics::line::Accounting;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -83,12 +85,12 @@ impl ScoreHandle {
         self.statuses.iter().map(of).sum()
     }
 
-    /// What became of the events that were read, without those read again only to rebuild state. A shard that failed reads
-    /// what it had not committed once more, and counts it once more.
+    /// What became of the events of the partitions that the shards of this process have, from their first record on, whoever
+    /// read it.
     pub fn accounting(&self) -> Accounting {
         let mut sum = Accounting::default();
         for status in &self.statuses {
-            sum.merge(&status.accounting());
+            status.accounting().values().for_each(|partition| sum.merge(partition));
         }
         sum
     }
@@ -210,10 +212,14 @@ impl Supervisor {
             return Ok(());
         }
         let embed = self.embedders.embedder();
-        let shard = Shard::open(self.index, &self.config, &self.metrics, &self.status, &self.stop, embed)?;
+        let (config, member) = (&*self.config, format!("shard-{}", self.index));
+        let timeout = Duration::from_millis(config.request_timeout_ms);
+        let sink = Sink::open(config, &member)?;
+        let source = Source::open(&config.kafka, &config.group, &config.topics, &member, timeout)?;
+        let shard = Shard::new(self.index, config, &self.metrics, &self.status, embed, (source, sink));
         self.status.running.store(true, Ordering::Release);
         tracing::info!(shard = self.index, "shard started");
-        shard.run()
+        shard.run(&self.stop)
     }
 
     fn pause(&self, length: Duration) {

@@ -1,7 +1,7 @@
 //! The topics: their names, how they are created, and whether they fit together.
 //!
-//! Invariants: the list here equals `infra/topics.txt`; references stand on the partition number of their subject's events,
-//! so the two topics have equally many partitions, or scoring does not start.
+//! Invariants: the list here equals `infra/topics.txt`; decisions, references and session states stand on the partition number
+//! of their events, so these topics have equally many partitions, or scoring does not start.
 
 use crate::error::{StreamError, kafka};
 use crate::kafka::{KafkaSettings, Quiet, create};
@@ -24,7 +24,7 @@ pub struct Topics {
     pub references: String,
     /// Announcements of models, compacted, one partition.
     pub models: String,
-    /// Reserved for checkpoints of sessions, compacted.
+    /// Checkpoints, compacted.
     pub session_state: String,
     /// Refused records.
     pub dead_letters: String,
@@ -63,15 +63,18 @@ const DAYS_30: (&str, &str) = ("retention.ms", "2592000000");
 const DAYS_365: (&str, &str) = ("retention.ms", "31536000000");
 const DELETE: (&str, &str) = ("cleanup.policy", "delete");
 const COMPACT: (&str, &str) = ("cleanup.policy", "compact");
+/// What a checkpoint refers to is still there for the next owner (`docs/delivery.md`).
+const COMPACTION_LAG: (&str, &str) = ("min.compaction.lag.ms", "600000");
 
 impl Topics {
-    /// The topics that scoring reads and writes; nothing is written to the session state yet.
-    pub fn for_scoring(&self) -> [&str; 6] {
+    /// The topics that scoring reads and writes.
+    pub fn for_scoring(&self) -> [&str; 7] {
         [
             &self.events,
             &self.decisions,
             &self.audit,
             &self.references,
+            &self.session_state,
             &self.models,
             &self.dead_letters,
         ]
@@ -89,8 +92,18 @@ impl Topics {
             spec(&self.events, many, &[DELETE, DAYS_7, ("max.message.bytes", "1048588")]),
             spec(&self.decisions, many, &[DELETE, DAYS_30]),
             spec(&self.audit, many, &[DELETE, DAYS_365]),
-            spec(&self.references, many, &[COMPACT]),
-            spec(&self.session_state, many, &[COMPACT]),
+            spec(&self.references, many, &[COMPACT, COMPACTION_LAG]),
+            spec(
+                &self.session_state,
+                many,
+                // Every session is written again and again: what is loaded should be little more than the last of each.
+                &[
+                    COMPACT,
+                    COMPACTION_LAG,
+                    ("min.cleanable.dirty.ratio", "0.1"),
+                    ("segment.bytes", "67108864"),
+                ],
+            ),
             spec(&self.models, 1, &[COMPACT]),
             spec(&self.dead_letters, many, &[DELETE, DAYS_30]),
         ]
@@ -188,17 +201,20 @@ pub fn check_topics(
         .map(|name| format!("topic {name} does not exist"))
         .collect();
     let count = |name: &str| present.get(name).copied();
-    let (events, references) = (count(&topics.events), count(&topics.references));
-    if let (Some(events), Some(references)) = (events, references)
-        && events != references
-    {
-        problems.push(format!(
-            "topic {} has {events} partitions and {} has {references}, but they must have equally many",
-            topics.events, topics.references
-        ));
+    let events = count(&topics.events);
+    for follower in [&topics.decisions, &topics.references, &topics.session_state] {
+        let asked = needed.contains(&follower.as_str()) || *follower == topics.references;
+        if let (Some(events), Some(count), true) = (events, count(follower), asked)
+            && events != count
+        {
+            problems.push(format!(
+                "topic {} has {events} partitions and {follower} has {count}, but they must have equally many",
+                topics.events
+            ));
+        }
     }
     if problems.is_empty() {
-        return Ok(references.unwrap_or_default());
+        return Ok(count(&topics.references).unwrap_or_default());
     }
     problems.push("create the topics as infra/topics.txt says".to_owned());
     Err(StreamError::Topics(problems.join("; ")))

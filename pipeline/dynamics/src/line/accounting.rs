@@ -1,9 +1,10 @@
 //! What became of the events: the sums that must add up.
 
 use crate::reject::Rejections;
+use serde::{Deserialize, Serialize};
 
-/// Counts of one partition since it was assigned.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Counts of one partition from its first record on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accounting {
     /// Records read.
     pub batches: u64,
@@ -39,5 +40,19 @@ impl Accounting {
         self.rejected.merge(&other.rejected);
         self.batches_rejected.merge(&other.batches_rejected);
         self.gaps += other.gaps;
+    }
+
+    /// What these counts have more than earlier ones of the same partition.
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            batches: self.batches - before.batches,
+            events: self.events - before.events,
+            windowed: self.windowed - before.windowed,
+            late: self.late - before.late,
+            duplicate: self.duplicate - before.duplicate,
+            rejected: self.rejected.since(&before.rejected),
+            batches_rejected: self.batches_rejected.since(&before.batches_rejected),
+            gaps: self.gaps - before.gaps,
+        }
     }
 }

@@ -7,12 +7,11 @@ use super::{Line, Ready, SessionId, audit};
 use crate::backend::BackEnd;
 use crate::compare::{Comparison, ReferenceKey, ReferenceSet, device_class};
 use crate::evidence::{Evidence, Observation};
-use crate::id::decision_id;
 use crate::liveness::Finding;
 use crate::replay;
 use crate::wire::{
-    self, Action, AuditAction, AuditRecord, Decision, ModelRef, Purpose, Reason, Reference, ReferenceRef, Sample,
-    Score, Source, WindowRef,
+    self, Action, AuditAction, AuditRecord, Decision, ModelRef, Purpose, Reason, ReferenceRef, Sample, Score, Source,
+    WindowRef,
 };
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,8 +37,29 @@ pub struct Outcome {
     pub decision: Decision,
     /// Audit records that it causes.
     pub audits: Vec<AuditRecord>,
-    /// The subject's references, if the window changed them.
-    pub reference: Option<Reference>,
+}
+
+/// What was decided about a window before, as far as the line goes on with it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recorded {
+    /// Cosine and log-likelihood ratio, where it was compared.
+    pub comparison: Option<Comparison>,
+    /// The risk.
+    pub risk: f32,
+    /// The action that was asked for.
+    pub action: Action,
+}
+
+impl Recorded {
+    /// What a decision recorded.
+    pub fn of(decision: &Decision) -> Self {
+        let numbers = decision.score.comparison.zip(decision.score.llr);
+        Self {
+            comparison: numbers.map(|(cosine, llr)| Comparison { cosine, llr }),
+            risk: decision.risk,
+            action: decision.action,
+        }
+    }
 }
 
 /// What a window could be used for.
@@ -60,6 +80,16 @@ impl Line {
 
     /// Decides about a ready window. Ready windows are concluded in the order in which [`Line::ingest`] gave them.
     pub fn conclude(&mut self, ready: Ready, embedded: Option<Embedded<'_>>) -> Outcome {
+        self.conclude_as(ready, embedded, None)
+    }
+
+    /// Adopts what was decided about a ready window before: the line goes on with the recorded numbers, whatever it would
+    /// compute itself. The audit records are those of then.
+    pub fn adopt(&mut self, ready: Ready, embedded: Option<Embedded<'_>>, recorded: Recorded) -> Vec<AuditRecord> {
+        self.conclude_as(ready, embedded, Some(recorded)).audits
+    }
+
+    fn conclude_as(&mut self, ready: Ready, embedded: Option<Embedded<'_>>, recorded: Option<Recorded>) -> Outcome {
         let mut standing = *lock(&ready.standing);
         let (mut evidence, action_before) = (standing.evidence, standing.action);
         let reference_key = reference_key(&ready, embedded.as_ref());
@@ -74,7 +104,12 @@ impl Line {
         }
         let set = reference_key.as_ref().and_then(|key| self.references.get(key));
 
-        let used = usable(&ready, embedded, set, &config);
+        let used = match recorded {
+            None => usable(&ready, embedded, set, &config),
+            Some(recorded) => recorded
+                .comparison
+                .map_or_else(|| Use::Insufficient("recorded", String::new()), Use::Compared),
+        };
         let findings = look(&ready, set, &config);
         let accused = findings.iter().any(|finding| finding.detector.accuses());
         let mut reasons = Vec::new();
@@ -88,7 +123,7 @@ impl Line {
             .thresholds
             .step_up_risk(&ready.id.tenant, ready.id.subject.as_deref());
         let policy = config.decision.with_step_up_risk(own);
-        let verdict = match &used {
+        let mut verdict = match &used {
             Use::Insufficient(state, text) => {
                 reasons.push(explanation(state, text));
                 let mut verdict = policy.decide(&suspected(&ready, evidence), quality);
@@ -115,17 +150,15 @@ impl Line {
                 policy.decide(&suspected, quality)
             }
         };
+        if let Some(recorded) = recorded {
+            (verdict.risk, verdict.action) = (recorded.risk, recorded.action);
+        }
         put_findings(&mut reasons, &findings, matches!(used, Use::Compared(_)));
         let model = embedded.map(|embedded| embedded.model.clone());
         let reference_before = set.map(|set| set.summary(&config.references));
         let compared = matches!(used, Use::Compared(_));
 
-        let id = decision_id(
-            &ready.id.tenant,
-            &ready.id.session,
-            ready.window.modality,
-            ready.window.sequence,
-        );
+        let id = ready.decision_id();
         if compared && action_before != verdict.action {
             let raised = action_before < verdict.action;
             let kind = if raised {
@@ -139,16 +172,20 @@ impl Line {
             && verdict.action != Action::StepUp
             && verdict.action != Action::Terminate
             && (!compared || verdict.risk <= config.references.adapt_risk_max);
-        let learned = match (&reference_key, embedded) {
+        let mut taught = match (&reference_key, embedded) {
             (Some(key), Some(embedded)) if may_learn => self.learn(key, &ready, &embedded, &id, &mut audits),
-            _ => None,
+            _ => false,
         };
         // What was not learned may be replayed all the same.
         let is_known = compared && !accused && verdict.action == Action::Allow;
-        let reference = learned.or_else(|| {
-            let set = self.references.get_mut(reference_key.as_ref().filter(|_| is_known)?)?;
-            remember(set, &ready, &config).then(|| set.stored())
-        });
+        if let Some(key) = reference_key.filter(|_| taught || is_known) {
+            if !taught && let Some(set) = self.references.get_mut(&key) {
+                taught = remember(set, &ready, &config);
+            }
+            if taught {
+                self.taught.insert(key);
+            }
+        }
         if compared {
             standing.evidence = evidence;
             standing.action = verdict.action;
@@ -179,14 +216,10 @@ impl Line {
             source: self.source(ready.offset),
             time_us: ready.window.end_us,
         };
-        Outcome {
-            decision,
-            audits,
-            reference,
-        }
+        Outcome { decision, audits }
     }
 
-    /// Takes the window into the subject's references, if they may learn from it.
+    /// Takes the window into the subject's references, if they may learn from it; returns whether it did.
     fn learn(
         &mut self,
         key: &ReferenceKey,
@@ -194,7 +227,7 @@ impl Line {
         embedded: &Embedded<'_>,
         decision: &str,
         audits: &mut Vec<AuditRecord>,
-    ) -> Option<Reference> {
+    ) -> bool {
         let policy = self.config.references;
         let wanted = match ready.purpose {
             Purpose::Enrol => true,
@@ -203,14 +236,14 @@ impl Line {
         };
         let enough = ready.window.steps.len() >= self.config.window(ready.window.modality).min_steps;
         if !wanted || !enough {
-            return None;
+            return false;
         }
         let set = self
             .references
             .entry(key.clone())
             .or_insert_with(|| ReferenceSet::new(key, embedded.model));
         if set.overlaps(&ready.id.session, ready.window.start_us) {
-            return None;
+            return false;
         }
         let (empty, mature) = (set.count() == 0, set.is_mature(&policy));
         let sample = Sample {
@@ -220,10 +253,10 @@ impl Line {
             end_us: ready.window.end_us,
         };
         if !set.add(sample, &ready.measures, &policy) {
-            return None;
+            return false;
         }
         remember(set, ready, &self.config);
-        let (stored, summary, now_mature) = (set.stored(), set.summary(&policy), set.is_mature(&policy));
+        let (summary, now_mature) = (set.summary(&policy), set.is_mature(&policy));
         for (happened, kind) in [
             (empty, AuditAction::ReferenceCreated),
             (!mature && now_mature, AuditAction::ReferenceMatured),
@@ -232,7 +265,7 @@ impl Line {
                 audits.push(self.audit_of(kind, ready, decision, Some(embedded.model), Some(summary)));
             }
         }
-        Some(stored)
+        true
     }
 
     fn source(&self, offset: i64) -> Source {

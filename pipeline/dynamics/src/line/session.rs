@@ -8,10 +8,12 @@ use crate::evidence::Evidence;
 use crate::liveness::Watch;
 use crate::parse::BatchHead;
 use crate::reject::Rejections;
-use crate::window::{Fate, Window, Windower};
+use crate::state::StateError;
+use crate::window::{Fate, Window, Windower, WindowerState};
 use crate::wire::{Action, Closed, Device, Purpose};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most skipped batch numbers that a session remembers.
 const MISSING_MAX: u32 = 64;
@@ -43,7 +45,7 @@ pub(super) struct Fates {
 }
 
 /// Where a session stands with its subject: what its concluded windows have said. Belongs to one claim of one subject.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Standing {
     pub(super) evidence: Evidence,
     /// The last action that was asked for.
@@ -66,8 +68,6 @@ pub(super) struct Session {
     standing: Arc<Mutex<Standing>>,
     /// Likewise: what the detectors remember of the claim.
     watch: Arc<Mutex<Watch>>,
-    /// Offset of its first record.
-    pub(super) first_offset: i64,
     /// Offset of its latest record.
     pub(super) last_offset: i64,
     /// The batch number that comes next.
@@ -84,7 +84,75 @@ pub(super) struct Session {
     watermark_us: i64,
 }
 
+/// A session, as it is written; tenant and session stand in its key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct SessionState {
+    subject: Option<String>,
+    standing: Standing,
+    watch: Watch,
+    last_offset: i64,
+    seq_next: u32,
+    missing: Vec<u32>,
+    last_us: i64,
+    windower: WindowerState,
+    purpose: Purpose,
+    device: Device,
+    clock_origin_us: i64,
+    watermark_us: i64,
+}
+
 impl Session {
+    /// What is to be written of it. Nothing of it waits to be concluded.
+    pub(super) fn state(&self) -> SessionState {
+        SessionState {
+            subject: self.id.subject.clone(),
+            standing: *self.standing.lock().unwrap_or_else(PoisonError::into_inner),
+            watch: self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            last_offset: self.last_offset,
+            seq_next: self.seq_next,
+            missing: self.missing.iter().copied().collect(),
+            last_us: self.last_us,
+            windower: self.windower.state(),
+            purpose: self.purpose,
+            device: self.device,
+            clock_origin_us: self.clock_origin_us,
+            watermark_us: self.watermark_us,
+        }
+    }
+
+    /// The session of a state under its key.
+    pub(super) fn from_state(key: &str, state: SessionState, config: &LineConfig) -> Result<Self, StateError> {
+        let (tenant, session) = key
+            .split_once('/')
+            .ok_or(StateError::Contradiction("its key is no session's"))?;
+        if state.missing.len() > MISSING_MAX as usize {
+            return Err(StateError::Contradiction(
+                "more batches are missing than are remembered",
+            ));
+        }
+        if !state.standing.evidence.is_sound() {
+            return Err(StateError::Contradiction("evidence that no windows can have given"));
+        }
+        Ok(Self {
+            id: Arc::new(SessionId {
+                tenant: tenant.to_owned(),
+                session: session.to_owned(),
+                subject: state.subject,
+            }),
+            standing: Arc::new(Mutex::new(state.standing)),
+            watch: Arc::new(Mutex::new(state.watch)),
+            last_offset: state.last_offset,
+            seq_next: state.seq_next,
+            missing: state.missing.into_iter().collect(),
+            last_us: state.last_us,
+            windower: Windower::from_state(&state.windower, config.keystroke, config.pointer)?,
+            purpose: state.purpose,
+            device: state.device,
+            clock_origin_us: state.clock_origin_us,
+            watermark_us: state.watermark_us,
+        })
+    }
+
     pub(super) fn open(head: &BatchHead<'_>, record: &Record<'_>, watermark_us: i64, config: &LineConfig) -> Self {
         // A session that comes back after it was forgotten goes on numbering where no number was used: a batch closes
         // fewer windows than it may hold events.
@@ -93,7 +161,6 @@ impl Session {
             id: Arc::new(session_id(head)),
             standing: Arc::default(),
             watch: Arc::default(),
-            first_offset: record.offset,
             last_offset: record.offset,
             seq_next: head.seq,
             missing: BTreeSet::new(),

@@ -11,6 +11,7 @@ use super::forged;
 use crate::clock;
 use crate::event::KeyClass;
 use crate::window::Keystroke;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Groups of classes with enough keys each: letter, space, backspace, modifier, all other.
@@ -42,18 +43,35 @@ const EARLY_MAX: f64 = 5.0;
 /// Figures of [`structure`].
 const STRUCTURE: usize = 13;
 
-/// A keystroke as it is remembered; times that are not known are `None`.
-#[derive(Clone, Copy, Debug)]
+/// A keystroke as it is remembered. Small, because every session remembers many.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Key {
     group: u8,
-    /// Press to release, ms.
-    dwell_ms: Option<f32>,
-    /// Press to press from the key before, ms.
-    pace_ms: Option<f32>,
+    /// Press to release, µs; [`UNKNOWN_US`] where it is not known.
+    dwell_us: u32,
+    /// Press to press from the key before, µs; likewise.
+    pace_us: u32,
+}
+
+/// No time; over an hour, which no figure counts.
+const UNKNOWN_US: u32 = u32::MAX;
+
+impl Key {
+    fn dwell_ms(&self) -> Option<f32> {
+        known_ms(self.dwell_us)
+    }
+
+    fn pace_ms(&self) -> Option<f32> {
+        known_ms(self.pace_us)
+    }
+}
+
+fn known_ms(time_us: u32) -> Option<f32> {
+    (time_us != UNKNOWN_US).then_some(time_us as f32 / 1e3)
 }
 
 /// The latest keystrokes of a session.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Keys {
     latest: VecDeque<Key>,
 }
@@ -89,11 +107,18 @@ impl Keys {
             while self.latest.len() >= most.max(1) {
                 self.latest.pop_front();
             }
-            let ms = |from_us: i64, to_us: i64| to_us.saturating_sub(from_us) as f32 / 1e3;
+            // Presses and releases are in order, and what is longer than an hour is a pause of no particular length.
+            let span_us =
+                |from_us: i64, to_us: i64| to_us.saturating_sub(from_us).clamp(0, i64::from(UNKNOWN_US - 1)) as u32;
             self.latest.push_back(Key {
                 group: group(key.class),
-                dwell_ms: key.release.at_us().map(|released| ms(key.press_us, released)),
-                pace_ms: i.checked_sub(1).map(|j| ms(keys[j].press_us, key.press_us)),
+                dwell_us: key
+                    .release
+                    .at_us()
+                    .map_or(UNKNOWN_US, |released| span_us(key.press_us, released)),
+                pace_us: i
+                    .checked_sub(1)
+                    .map_or(UNKNOWN_US, |j| span_us(keys[j].press_us, key.press_us)),
             });
         }
     }
@@ -143,8 +168,11 @@ pub(super) struct Timed {
 
 impl Timed {
     fn of(key: &Key) -> Self {
-        let dwell_ms = key.dwell_ms.map(f64::from);
-        let pace_ms = key.pace_ms.map(f64::from).filter(|pace| (0.0..PAUSE_MS).contains(pace));
+        let dwell_ms = key.dwell_ms().map(f64::from);
+        let pace_ms = key
+            .pace_ms()
+            .map(f64::from)
+            .filter(|pace| (0.0..PAUSE_MS).contains(pace));
         Self {
             group: usize::from(key.group),
             dwell_ms,
@@ -190,7 +218,7 @@ fn skew(keys: &[Timed]) -> Option<f32> {
 /// The grid of the clock by dwell and pace, µs; 0 where they lie on none or are too few.
 fn grid_us<'a>(keys: impl Iterator<Item = &'a Key>) -> i64 {
     let durations: Vec<i64> = keys
-        .flat_map(|key| [key.dwell_ms, key.pace_ms])
+        .flat_map(|key| [key.dwell_ms(), key.pace_ms()])
         .flatten()
         .filter(|ms| (PASTED_MS as f32..PAUSE_MS as f32).contains(ms))
         .map(|ms| (f64::from(ms) * 1e3).round() as i64)

@@ -4,6 +4,7 @@
 //! kept, no place; every number is finite.
 
 use crate::window::{PointerKind, PointerStep};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// A gap that ends a stroke, µs (as in [`crate::reason`]).
@@ -16,7 +17,7 @@ const CHORD_PX_MIN: f64 = 40.0;
 const DEGREE: usize = 5;
 
 /// The shape of one stroke.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Stroke {
     speed_variation: f32,
     roughness: f32,
@@ -24,7 +25,7 @@ struct Stroke {
 }
 
 /// The latest strokes of a session.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Strokes {
     latest: VecDeque<Stroke>,
 }

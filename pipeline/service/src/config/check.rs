@@ -43,6 +43,7 @@ fn limits(config: &Config, rules: &mut Rules<'_>) {
         ("limits.batch_bytes_max", config.limits.batch_bytes_max),
         ("limits.batch_events_max", config.limits.batch_events_max),
         ("limits.sessions_max", config.limits.sessions_max),
+        ("limits.repeat_sessions_max", config.limits.repeat_sessions_max),
         ("gateway.in_flight_max", config.gateway.in_flight_max),
         ("gateway.connections_max", config.gateway.connections_max),
         ("gateway.stream_lag_max", config.gateway.stream_lag_max),

@@ -51,6 +51,7 @@ pub struct Limits {
     pub batch_bytes_max: usize,
     pub batch_events_max: usize,
     pub sessions_max: usize,
+    pub repeat_sessions_max: usize,
     pub detail: KeyDetail,
 }
 
@@ -63,7 +64,9 @@ pub struct Score {
     pub batch_wait_ms: u64,
     pub poll_records_max: usize,
     pub poll_ms: u64,
-    pub commit_interval_ms: u64,
+    pub checkpoint_interval_ms: u64,
+    pub checkpoint_bytes_max: usize,
+    pub checkpoint_age_ms_max: u64,
     pub request_timeout_ms: u64,
     pub flush_timeout_ms: u64,
     pub queue_full_ms: u64,
@@ -103,6 +106,7 @@ pub struct Window {
 #[serde(deny_unknown_fields)]
 pub struct Session {
     pub idle_ms: u32,
+    pub repeat_ms: u32,
     pub allowed_lateness_ms: u32,
     pub watermark_step_ms_max: u32,
 }

@@ -1,23 +1,23 @@
 //! Windows of all partitions and sessions of a shard that wait to be embedded together.
 //!
-//! Invariants: windows leave in the order in which they came; a window that the engine refuses is left out and concluded
-//! without an embedding, the others of its batch are embedded all the same.
+//! Invariants: windows leave in the order in which they came; each is embedded with the model that its partition used when it
+//! came, and windows of two models are never in one call; a window that the engine refuses is left out and concluded without
+//! an embedding, the others of its batch are embedded all the same.
 
-use crate::embed::{Embed, EmbedFailure};
+use crate::embed::{Embed, EmbedFailure, LiveModel};
 use crate::error::StreamError;
 use crate::metrics::StreamMetrics;
-use ductus_dynamics::event::Modality;
 use ductus_dynamics::line::Ready;
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A window that waits.
 pub(super) struct Waiting {
     pub(super) partition: i32,
     pub(super) ready: Ready,
-    /// It was decided about before: nothing is produced.
-    pub(super) silent: bool,
-    /// Whether an embedding would be of use.
-    pub(super) wants_embedding: bool,
+    /// The model to embed it with; none where no embedding would be of use, or there is no model.
+    pub(super) model: Option<Arc<LiveModel>>,
     /// Timestamp of the record that closed it, µs.
     pub(super) timestamp_us: i64,
 }
@@ -26,18 +26,18 @@ pub(super) struct Waiting {
 pub(super) struct Batch {
     waiting: Vec<Waiting>,
     /// When the first of them came.
-    since: Option<Instant>,
+    since: Option<Duration>,
     /// Embeddings of all windows, one after the other.
     embeddings: Vec<f32>,
     /// Where each window's embedding lies; empty where it has none.
-    rows: Vec<std::ops::Range<usize>>,
+    rows: Vec<Range<usize>>,
     /// One call's output.
     scratch: Vec<f32>,
 }
 
 impl Batch {
-    pub(super) fn push(&mut self, waiting: Waiting) {
-        self.since.get_or_insert_with(Instant::now);
+    pub(super) fn push(&mut self, waiting: Waiting, now: Duration) {
+        self.since.get_or_insert(now);
         self.waiting.push(waiting);
     }
 
@@ -50,14 +50,8 @@ impl Batch {
     }
 
     /// How much longer the first window may wait for others; `None` when none waits.
-    pub(super) fn patience(&self, bound: Duration) -> Option<Duration> {
-        self.since.map(|since| bound.saturating_sub(since.elapsed()))
-    }
-
-    /// Offset of the first record of a partition that closed a window of this batch.
-    pub(super) fn first_offset(&self, partition: i32) -> Option<i64> {
-        let mut of_partition = self.waiting.iter().filter(|waiting| waiting.partition == partition);
-        of_partition.next().map(|waiting| waiting.ready.offset)
+    pub(super) fn patience(&self, bound: Duration, now: Duration) -> Option<Duration> {
+        self.since.map(|since| bound.saturating_sub(now.saturating_sub(since)))
     }
 
     /// Embeds what is to be embedded, at most `windows_max` at a time.
@@ -70,21 +64,20 @@ impl Batch {
         self.embeddings.clear();
         self.rows.clear();
         self.rows.resize(self.waiting.len(), 0..0);
-        for modality in Modality::ALL {
-            if embed.live(modality).is_none() {
-                continue;
-            }
-            let wanted: Vec<usize> = (0..self.waiting.len())
-                .filter(|&index| {
-                    let Waiting {
-                        ready, wants_embedding, ..
-                    } = &self.waiting[index];
-                    *wants_embedding && ready.window.modality == modality
-                })
+        let mut done = vec![false; self.waiting.len()];
+        // Few models are in use at a time: one, or two while a partition is rebuilt.
+        while let Some(first) = (0..done.len()).find(|&index| !done[index] && self.waiting[index].model.is_some()) {
+            let Some(model) = self.waiting[first].model.clone() else {
+                break;
+            };
+            let same = |waiting: &Waiting| waiting.model.as_ref().is_some_and(|other| Arc::ptr_eq(other, &model));
+            let of_model: Vec<usize> = (first..done.len())
+                .filter(|&index| same(&self.waiting[index]))
                 .collect();
-            for chunk in wanted.chunks(windows_max.max(1)) {
-                self.embed_chunk(embed, modality, chunk.to_vec(), metrics)?;
+            for chunk in of_model.chunks(windows_max.max(1)) {
+                self.embed_chunk(embed, &model, chunk.to_vec(), metrics)?;
             }
+            of_model.iter().for_each(|&index| done[index] = true);
         }
         Ok(())
     }
@@ -93,18 +86,19 @@ impl Batch {
     fn embed_chunk(
         &mut self,
         embed: &mut dyn Embed,
-        modality: Modality,
+        live: &LiveModel,
         mut chunk: Vec<usize>,
         metrics: &StreamMetrics,
     ) -> Result<(), StreamError> {
         // Every turn leaves one window out, so that this ends.
-        while !chunk.is_empty() {
+        while let Some(&first) = chunk.first() {
+            let modality = self.waiting[first].ready.window.modality;
             let windows: Vec<&[f32]> = chunk
                 .iter()
                 .map(|&index| self.waiting[index].ready.features.values.as_slice())
                 .collect();
             let started = Instant::now();
-            match embed.embed(modality, &windows, &mut self.scratch) {
+            match embed.embed(modality, &live.model, &windows, &mut self.scratch) {
                 Ok(()) => {
                     metrics.embedded(modality, chunk.len(), started.elapsed().as_secs_f64());
                     let dims = self.scratch.len() / chunk.len();

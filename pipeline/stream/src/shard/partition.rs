@@ -1,14 +1,17 @@
-//! One assigned partition: its line, where it stands in the log, and what its references are known to be.
+//! One assigned partition: its line, where it stands in the log, and what is known of earlier owners.
 //!
-//! Invariants: below `live_from` the partition is silent, it rebuilds state and produces nothing; what a silent window taught
-//! its references is undone at once, because the references topic holds it already; only live events are counted.
+//! Invariants: what comes from outside (models, references of others) takes effect with a checkpoint and only behind the
+//! frontier; until the frontier is passed every decision that an earlier owner recorded is kept to be adopted, and the next
+//! owner is told to look for them from where this one did; everything but decisions waits for the next checkpoint.
 
-use crate::compacted::Kept;
-use crate::metrics::ReferenceEvent;
-use crate::source::Position;
+use crate::embed::LiveModel;
+use crate::error::StreamError;
+use crate::log::{CHECKPOINT_HEADER, Kept, Position, Put, Written};
+use crate::marker::{MARKER_KEY, Marker};
+use crate::metrics::{ReferenceEvent, StreamMetrics};
 use ductus_dynamics::compare::ReferenceKey;
-use ductus_dynamics::line::{Accounting, Line, LineConfig};
-use ductus_dynamics::reject::{RejectReason, Rejections};
+use ductus_dynamics::event::Modality;
+use ductus_dynamics::line::{Accounting, Line, LineConfig, Recorded};
 use ductus_dynamics::wire::{Reference, VERSION};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,140 +19,277 @@ use std::sync::Arc;
 pub(super) struct Partition {
     // PROPERTIES
     pub(super) number: i32,
-    /// Records below it were decided about by an earlier owner.
-    live_from: i64,
+    /// The end of the partition when it was assigned: no earlier owner decided about a record behind it.
+    frontier: i64,
     // STATES
+    /// Nobody decided about anything yet, or the models of then are gone: what comes from outside may take effect at once.
+    anew: bool,
+    /// Something took effect that the next checkpoint is to say.
+    renewed: bool,
     pub(super) line: Line,
-    pub(super) live: bool,
+    /// The models in use, by modality.
+    pub(super) models: [Option<Arc<LiveModel>>; Modality::ALL.len()],
     /// The offset after the last record that was taken.
-    pub(super) next_offset: Option<i64>,
+    pub(super) next_offset: i64,
     pub(super) last_timestamp_us: Option<i64>,
-    /// What was committed last: (low, high).
-    pub(super) committed: Option<(i64, i64)>,
-    /// Version of every reference set, by record key: tells news from our own writes.
-    versions: HashMap<String, u32>,
-    /// The stored references, while the partition is silent.
-    stored: HashMap<String, Reference>,
+    /// Number and next offset of the last checkpoint; 0 where there is none yet.
+    pub(super) checkpoint: (u64, i64),
+    /// The marker that it was taken up from, until the frontier is passed: (D, end of the decisions then).
+    decisions: (i64, i64),
+    /// References of others from there on have not taken effect.
+    references_next: i64,
+    /// What an earlier owner decided, by id of the decision.
+    recorded: HashMap<String, Recorded>,
+    /// References of others that wait for a checkpoint.
+    outside: Vec<Outside>,
+    /// Keys of references that others erased, which the next checkpoint erases as well.
+    erased: Vec<String>,
+    /// Records that wait for a checkpoint.
+    kept: Vec<Put>,
+    pub(super) kept_bytes: usize,
     /// What was counted already.
     counted: Accounting,
+}
+
+/// A change of references that somebody else made.
+struct Outside {
+    offset: i64,
+    key: String,
+    /// None where they were erased.
+    reference: Option<Box<Reference>>,
 }
 
 impl Partition {
     pub(super) fn new(config: Arc<LineConfig>, topic: &str, position: &Position) -> Self {
         Self {
             number: position.partition,
-            live_from: position.high,
+            frontier: position.end,
+            anew: true,
+            renewed: false,
             line: Line::new(config, topic, position.partition),
-            live: position.low.is_none_or(|low| low >= position.high),
-            next_offset: position.low,
+            models: [None, None],
+            next_offset: position.start,
             last_timestamp_us: None,
-            committed: position.low.map(|low| (low, position.high)),
-            versions: HashMap::new(),
-            stored: HashMap::new(),
+            checkpoint: (0, position.start),
+            decisions: (0, 0),
+            references_next: 0,
+            recorded: HashMap::new(),
+            outside: Vec::new(),
+            erased: Vec::new(),
+            kept: Vec::new(),
+            kept_bytes: 0,
             counted: Accounting::default(),
         }
     }
 
-    /// Takes a record of the references topic, unless it is one of our own writes coming back.
-    pub(super) fn take_stored(&mut self, kept: Kept<'_>) -> Option<ReferenceEvent> {
-        let Some(value) = kept.value else {
-            let key = String::from_utf8_lossy(kept.key).into_owned();
-            self.line.remove_reference(&key);
-            self.versions.remove(&key);
-            self.stored.remove(&key);
-            return Some(ReferenceEvent::Erased);
-        };
-        let reference: Reference = match serde_json::from_slice(value) {
-            Ok(reference) => reference,
-            Err(error) => {
-                tracing::error!(partition = kept.partition, offset = kept.offset, %error, "stored reference is refused");
+    /// Takes up what the marker says, all but the models.
+    pub(super) fn restore(&mut self, marker: &Marker) {
+        self.anew = false;
+        self.line.restore(&marker.line);
+        self.next_offset = marker.events_next;
+        self.last_timestamp_us = marker.timestamp_us;
+        self.checkpoint = (marker.number, marker.events_next);
+        self.decisions = (marker.decisions_from, marker.decisions_from);
+        self.references_next = marker.references_next;
+        self.counted = marker.line.accounting.clone();
+    }
+
+    /// Where the decisions are to be read from.
+    pub(super) fn decisions_from(&self) -> i64 {
+        self.decisions.0
+    }
+
+    /// Notes where they ended.
+    pub(super) fn decisions_end(&mut self, end: i64) {
+        self.decisions.1 = end;
+    }
+
+    /// Notes what an earlier owner decided.
+    pub(super) fn record(&mut self, id: String, recorded: Recorded) {
+        self.recorded.insert(id, recorded);
+    }
+
+    /// Takes out what an earlier owner decided about a window, whose id is asked for only where it matters.
+    pub(super) fn recorded(&mut self, id: impl FnOnce() -> String) -> Option<Recorded> {
+        if self.recorded.is_empty() {
+            return None;
+        }
+        self.recorded.remove(&id())
+    }
+
+    /// Whether what comes from outside may take effect: no earlier owner can have decided about what comes next.
+    pub(super) fn takes_outside(&self) -> bool {
+        self.anew || self.next_offset >= self.frontier
+    }
+
+    /// Whether it has no checkpoint that it could go on from as it is.
+    pub(super) fn is_anew(&self) -> bool {
+        self.anew
+    }
+
+    /// The models that the checkpoint names are gone.
+    pub(super) fn begin_anew(&mut self) {
+        self.anew = true;
+    }
+
+    /// Forgets what nobody can ask for any more, once nothing before the frontier waits to be concluded; says so once.
+    pub(super) fn passed_frontier(&mut self) -> bool {
+        let passed = self.next_offset >= self.frontier && self.frontier != i64::MIN;
+        if passed {
+            self.frontier = i64::MIN;
+            self.recorded = HashMap::new();
+        }
+        passed
+    }
+
+    /// Takes a record of the references topic. Those of checkpoints are taken at once while the partition is loaded, and are
+    /// our own writes coming back afterwards. Those of others wait; what had taken effect before stands in a checkpoint.
+    pub(super) fn take_reference(&mut self, kept: Kept<'_>, loading: bool) -> Option<ReferenceEvent> {
+        if (kept.ours && !loading) || (!kept.ours && kept.offset < self.references_next) {
+            return None;
+        }
+        let key = String::from_utf8_lossy(kept.key).into_owned();
+        let reference = match kept.value.map(parse).transpose() {
+            Ok(reference) => reference.map(Box::new),
+            Err(reason) => {
+                let (partition, offset) = (kept.partition, kept.offset);
+                tracing::error!(partition, offset, reason, "stored reference is refused");
                 return Some(ReferenceEvent::Refused);
             }
         };
-        if reference.v != VERSION {
-            tracing::error!(
-                partition = kept.partition,
-                offset = kept.offset,
-                version = reference.v,
-                "stored reference is refused, its document version is unknown to this build"
-            );
-            return Some(ReferenceEvent::Refused);
+        let event = match &reference {
+            Some(_) => ReferenceEvent::Read,
+            None => ReferenceEvent::Erased,
+        };
+        match reference {
+            Some(reference) if kept.ours => self.line.put_reference(*reference),
+            None if kept.ours => self.line.remove_reference(&key),
+            reference => self.outside.push(Outside {
+                offset: kept.offset,
+                key,
+                reference,
+            }),
         }
-        let key = ReferenceKey::of(&reference).record_key();
-        if self.versions.get(&key).is_some_and(|known| reference.version <= *known) {
-            return None;
-        }
-        self.versions.insert(key.clone(), reference.version);
-        if !self.live {
-            self.stored.insert(key, reference.clone());
-        }
-        self.line.put_reference(reference);
-        Some(ReferenceEvent::Read)
+        Some(event)
     }
 
-    /// Notes a set that we write ourselves; gives the key of its record.
-    pub(super) fn wrote(&mut self, reference: &Reference) -> String {
-        let key = ReferenceKey::of(reference).record_key();
-        self.versions.insert(key.clone(), reference.version);
-        key
+    /// How many changes of others wait.
+    pub(super) fn waiting_outside(&self) -> usize {
+        self.outside.len()
     }
 
-    /// Undoes what a silent window taught a set.
-    pub(super) fn restore(&mut self, taught: &Reference) {
-        let key = ReferenceKey::of(taught).record_key();
-        match self.stored.get(&key) {
-            Some(stored) => self.line.put_reference(stored.clone()),
-            None => self.line.remove_reference(&key),
+    /// Lets what others did take effect. The next checkpoint writes it again: what it writes is the whole truth, and comes
+    /// after whatever an earlier checkpoint wrote while this was waiting.
+    pub(super) fn take_outside(&mut self) {
+        self.renewed = true;
+        for outside in std::mem::take(&mut self.outside) {
+            self.references_next = self.references_next.max(outside.offset + 1);
+            match outside.reference {
+                Some(reference) => self.put(*reference),
+                None => {
+                    self.line.remove_reference(&outside.key);
+                    self.erased.push(outside.key);
+                }
+            }
         }
     }
 
-    /// Whether the record at `offset` is the first that is decided about here.
-    pub(super) fn goes_live_at(&self, offset: i64) -> bool {
-        !self.live && offset >= self.live_from
+    fn put(&mut self, reference: Reference) {
+        let key = ReferenceKey::of(&reference);
+        let known = self.line.reference_version(&key);
+        // What was learned here meanwhile goes before what somebody wrote who did not know of it.
+        if known.is_none_or(|known| reference.version > known) {
+            self.line.put_reference(reference);
+        }
+        self.line.rewrite_reference(key);
     }
 
-    /// From now on this partition produces and counts.
-    pub(super) fn go_live(&mut self) {
-        self.live = true;
-        self.stored = HashMap::new();
-        self.counted = self.line.accounting().clone();
+    /// Keeps a record for the next checkpoint.
+    pub(super) fn keep(&mut self, put: Put) {
+        self.kept_bytes += put.bytes();
+        self.kept.push(put);
     }
 
-    /// What a commit says of this partition: (low, high); `None` while nothing is known.
-    pub(super) fn position(&self) -> Option<(i64, i64)> {
-        let next = self.next_offset?;
-        Some((self.line.low_offset().unwrap_or(next), next.max(self.live_from)))
+    /// Whether a checkpoint would say anything new.
+    pub(super) fn has_news(&self) -> bool {
+        self.renewed || self.checkpoint.0 == 0 || self.checkpoint.1 != self.next_offset || !self.kept.is_empty()
+    }
+
+    /// Appends the records of the next checkpoint; nothing waits to be concluded. `said` is the offset after the last
+    /// acknowledged decision.
+    pub(super) fn checkpoint(
+        &mut self,
+        said: Option<i64>,
+        records: &mut Vec<Put>,
+        metrics: &StreamMetrics,
+    ) -> Result<(i32, i64, u64), StreamError> {
+        let number = self.checkpoint.0 + 1;
+        if self.frontier == i64::MIN {
+            let (from, end) = self.decisions;
+            self.decisions.0 = from.max(end).max(said.unwrap_or(0));
+        }
+        let partition = Some(self.number);
+        let state = |key: &[u8], value: Option<Vec<u8>>| Put {
+            topic: Written::SessionState,
+            partition,
+            key: Some(key.to_vec()),
+            value,
+            headers: Vec::new(),
+        };
+        self.line.changed_sessions(|key, bytes| {
+            records.push(state(key.as_bytes(), bytes.map(<[u8]>::to_vec)));
+            Ok::<_, StreamError>(())
+        })?;
+        let reference = |key: String, value: Option<Vec<u8>>| Put {
+            topic: Written::References,
+            partition,
+            key: Some(key.into_bytes()),
+            value,
+            headers: vec![(CHECKPOINT_HEADER, number.to_string())],
+        };
+        records.extend(self.erased.drain(..).map(|key| reference(key, None)));
+        for changed in self.line.changed_references() {
+            let key = ReferenceKey::of(&changed).record_key();
+            records.push(reference(key, Some(serde_json::to_vec(&changed)?)));
+            metrics.reference(ReferenceEvent::Written);
+        }
+        records.append(&mut self.kept);
+        self.kept_bytes = 0;
+        let marker = Marker {
+            number,
+            events_next: self.next_offset,
+            decisions_from: self.decisions.0,
+            references_next: self.references_next,
+            timestamp_us: self.last_timestamp_us,
+            models: std::array::from_fn(|index| self.models[index].as_ref().map(|live| (&live.model).into())),
+            line: self.line.state(),
+        };
+        records.push(state(MARKER_KEY, Some(marker.to_bytes()?)));
+        self.checkpoint = (number, self.next_offset);
+        (self.anew, self.renewed) = (false, false);
+        Ok((self.number, self.next_offset, number))
     }
 
     /// What was counted since the last call, if anything was.
     pub(super) fn uncounted(&mut self) -> Option<Accounting> {
         let now = self.line.accounting();
-        if !self.live || *now == self.counted {
+        if *now == self.counted {
             return None;
         }
-        let new = difference(now, &self.counted);
+        let new = now.since(&self.counted);
         self.counted = now.clone();
         Some(new)
     }
 }
 
-/// What `now` has more than `before`.
-fn difference(now: &Accounting, before: &Accounting) -> Accounting {
-    let rejections = |now: &Rejections, before: &Rejections| {
-        let mut more = Rejections::default();
-        for reason in RejectReason::ALL {
-            more.add(reason, now.of(reason) - before.of(reason));
-        }
-        more
-    };
-    Accounting {
-        batches: now.batches - before.batches,
-        events: now.events - before.events,
-        windowed: now.windowed - before.windowed,
-        late: now.late - before.late,
-        duplicate: now.duplicate - before.duplicate,
-        rejected: rejections(&now.rejected, &before.rejected),
-        batches_rejected: rejections(&now.batches_rejected, &before.batches_rejected),
-        gaps: now.gaps - before.gaps,
+fn parse(value: &[u8]) -> Result<Reference, String> {
+    let reference: Reference = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+    if reference.v == VERSION {
+        Ok(reference)
+    } else {
+        Err(format!(
+            "its version is {}, but this build knows only {VERSION}",
+            reference.v
+        ))
     }
 }

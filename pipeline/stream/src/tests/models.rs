@@ -152,7 +152,12 @@ fn announced_models_go_live_and_bad_ones_are_refused() {
         Some(&serde_json::to_vec(&announcement(&second)).unwrap()),
     );
     // A swap is audited, so that it is known from which record on the other model was used.
-    broker.wait_for(&topics.audit, 3);
+    until("an audit of the swap", || {
+        broker
+            .read(&topics.audit)
+            .iter()
+            .any(|audit| text(audit).contains("\"second\""))
+    });
     broker.publish(&tape.inputs[1..]);
     broker.wait_for(&topics.decisions, 2);
     score.stop();

@@ -1,5 +1,6 @@
 //! A broker in the process, people who type, an embedding step without a network, and the oracle.
 
+use crate::marker::{MARKER_KEY, Marker};
 use crate::{
     Embed, EmbedFailure, Embedders, KafkaSettings, LiveModel, Score, ScoreConfig, ScoreHandle, StreamMetrics, Topics,
 };
@@ -60,7 +61,7 @@ impl Broker {
             kafka,
             topics,
             shards,
-            commit_interval_ms: 50,
+            checkpoint_interval_ms: 50,
             restart_backoff_ms: 10,
             restart_backoff_ms_max: 100,
             ..ScoreConfig::default()
@@ -150,19 +151,16 @@ impl Broker {
         });
     }
 
-    /// What the group committed: (low, metadata) by partition.
-    pub(super) fn committed(&self) -> BTreeMap<i32, (i64, String)> {
-        let consumer: BaseConsumer = self.config.kafka.consumer(&self.config.group, "look").create().unwrap();
-        let mut list = TopicPartitionList::new();
-        list.add_partition_range(&self.config.topics.events, 0, self.config.topics.partitions - 1);
-        let committed = consumer.committed_offsets(list, BOUND).unwrap();
-        let mut positions = BTreeMap::new();
-        for element in committed.elements() {
-            if let Offset::Offset(low) = element.offset() {
-                positions.insert(element.partition(), (low, element.metadata().to_owned()));
+    /// Where the last checkpoints stand: next offset by partition. The mock cluster commits no offsets in transactions.
+    pub(super) fn checkpoints(&self) -> BTreeMap<i32, i64> {
+        let mut next = BTreeMap::new();
+        for message in self.read(&self.config.topics.session_state) {
+            if message.key() == Some(MARKER_KEY) {
+                let marker = Marker::from_bytes(message.payload().unwrap()).unwrap();
+                next.insert(message.partition(), marker.events_next);
             }
         }
-        positions
+        next
     }
 }
 
@@ -356,12 +354,23 @@ impl FakeEmbedders {
     }
 }
 
+impl FakeEmbedders {
+    /// An embedder of a machine that rounds differently from those with another number.
+    pub(super) fn rounding(&self, machine: u32) -> Box<dyn Embed> {
+        Box::new(FakeEmbed {
+            wanted: Arc::clone(&self.model),
+            live: BTreeMap::new(),
+            rounding: machine as f32 * 1e-6,
+        })
+    }
+}
+
 impl Embedders for FakeEmbedders {
     fn embedder(&self) -> Box<dyn Embed> {
         Box::new(FakeEmbed {
             wanted: Arc::clone(&self.model),
-            model: 0,
-            live: [None, None],
+            live: BTreeMap::new(),
+            rounding: 0.0,
         })
     }
 
@@ -372,8 +381,8 @@ impl Embedders for FakeEmbedders {
 
 pub(super) struct FakeEmbed {
     wanted: Arc<AtomicU64>,
-    model: u64,
-    live: [Option<LiveModel>; 2],
+    live: BTreeMap<(Modality, u64), Arc<LiveModel>>,
+    rounding: f32,
 }
 
 pub(super) fn fake_model(modality: Modality, model: u64) -> LiveModel {
@@ -391,29 +400,41 @@ pub(super) fn fake_model(modality: Modality, model: u64) -> LiveModel {
 }
 
 impl Embed for FakeEmbed {
-    fn refresh(&mut self) -> bool {
+    fn newest(&mut self, modality: Modality) -> Option<Arc<LiveModel>> {
         let wanted = self.wanted.load(Ordering::Acquire);
-        let changed = wanted != self.model;
-        self.model = wanted;
-        self.live = Modality::ALL.map(|modality| Some(fake_model(modality, wanted)));
-        changed
+        let live = self.live.entry((modality, wanted));
+        Some(Arc::clone(
+            live.or_insert_with(|| Arc::new(fake_model(modality, wanted))),
+        ))
     }
 
-    fn live(&self, modality: Modality) -> Option<&LiveModel> {
-        self.live[modality.index()].as_ref()
+    fn recorded(&mut self, modality: Modality, model: &ModelRef) -> Option<Arc<LiveModel>> {
+        let number: u64 = model.version.strip_prefix("fake-")?.parse().ok()?;
+        let live = self.live.entry((modality, number));
+        Some(Arc::clone(
+            live.or_insert_with(|| Arc::new(fake_model(modality, number))),
+        ))
     }
 
     /// The mean step, scaled to unit length. Windows of which a value is not finite are refused, as by a real engine.
-    fn embed(&mut self, modality: Modality, windows: &[&[f32]], out: &mut Vec<f32>) -> Result<(), EmbedFailure> {
+    fn embed(
+        &mut self,
+        modality: Modality,
+        _: &ModelRef,
+        windows: &[&[f32]],
+        out: &mut Vec<f32>,
+    ) -> Result<(), EmbedFailure> {
         out.clear();
         for window in windows {
+            let start = out.len();
             out.extend(fake_embedding(modality, window));
+            out[start] += self.rounding;
         }
         Ok(())
     }
 }
 
-fn fake_embedding(modality: Modality, window: &[f32]) -> Vec<f32> {
+pub(super) fn fake_embedding(modality: Modality, window: &[f32]) -> Vec<f32> {
     let width = features(modality);
     let mut mean = vec![0.0_f32; width];
     for step in window.chunks_exact(width) {
@@ -435,8 +456,8 @@ pub(super) struct Oracle {
     /// The last state of each reference set, by record key.
     pub(super) references: BTreeMap<String, Reference>,
     pub(super) accounting: Accounting,
-    /// (low, high) by partition.
-    pub(super) positions: BTreeMap<i32, (i64, i64)>,
+    /// Next offset by partition.
+    pub(super) positions: BTreeMap<i32, i64>,
 }
 
 impl Oracle {
@@ -469,13 +490,15 @@ impl Oracle {
                 });
                 oracle.outcome(line.conclude(ready, embedded));
             }
+            for reference in line.changed_references() {
+                let key = ductus_dynamics::compare::ReferenceKey::of(&reference).record_key();
+                oracle.references.insert(key, reference);
+            }
         }
         for (partition, line) in &lines {
             oracle.accounting.merge(line.accounting());
             let next = inputs.iter().filter(|input| input.partition == *partition).count() as i64;
-            oracle
-                .positions
-                .insert(*partition, (line.low_offset().unwrap_or(next), next));
+            oracle.positions.insert(*partition, next);
         }
         oracle.audits.sort();
         oracle
@@ -483,10 +506,6 @@ impl Oracle {
 
     fn outcome(&mut self, outcome: Outcome) {
         self.audits(&outcome.audits);
-        if let Some(reference) = outcome.reference {
-            let key = ductus_dynamics::compare::ReferenceKey::of(&reference).record_key();
-            self.references.insert(key, reference);
-        }
         let text = serde_json::to_string(&outcome.decision).unwrap();
         let before = self.decisions.insert(outcome.decision.id, text);
         assert!(before.is_none(), "ids are unique");

@@ -132,7 +132,7 @@ impl Player {
             });
             let outcome = line.conclude(ready, embedded);
             let decision = outcome.decision;
-            played.reference = outcome.reference.or(played.reference);
+            played.reference = line.changed_references().pop().or(played.reference);
             played.stepped_up |= matches!(decision.action, Action::StepUp | Action::Terminate);
             played.windows += usize::from(decision.score.llr.is_some());
             let reasons = decision.reasons.iter();

@@ -160,7 +160,7 @@ impl Player {
                 risk: decision.risk,
                 action: decision.action,
             });
-            reference = outcome.reference.or(reference);
+            reference = line.changed_references().pop().or(reference);
         }
         Ok((judged, reference))
     }
