@@ -1,11 +1,11 @@
 //! The loop closes: history that `archive` fills → `query` → `train` → `promote` → the new model is live while `score` runs
 //! → `--roll-back`.
 
-use crate::process::{PATIENCE, last_json};
-use crate::search::Search;
-use crate::world::World;
-use crate::{oracle, recordings};
+use super::recordings;
 use ductus_dynamics::window::RELEASE_TIMEOUT_US;
+use ductus_tests::oracle;
+use ductus_tests::process::{PATIENCE, last_json};
+use ductus_tests::world::World;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -14,18 +14,10 @@ const PEOPLE: usize = 14;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn history_trains_a_model_that_goes_live_and_back() {
-    let Some(data) = recordings::folder("retraining::history_trains_a_model_that_goes_live_and_back") else {
+    let Some(data) = recordings::folder("system::retraining::history_trains_a_model_that_goes_live_and_back") else {
         return;
     };
-    let world = World::new(
-        "re",
-        &Search {
-            url: "http://127.0.0.1:9".to_owned(),
-        },
-        "",
-    )
-    .await
-    .with_released_models();
+    let world = World::without_search("re").await;
     let tables = world.tables().display().to_string();
     let pace = recordings::pace(&data, world.folder.path(), PEOPLE);
     world.batch(&["import", "pohmm", &pace.display().to_string(), "--out", "first.ndjson"]);
@@ -136,7 +128,7 @@ fn model_of(decisions: &[Value], prefix: &str) -> String {
 
 fn promote(world: &World, arguments: &[&str]) {
     let registry = world.folder.path().join("models").display().to_string();
-    let topics: Vec<String> = crate::kafka::TOPICS
+    let topics: Vec<String> = ductus_tests::kafka::TOPICS
         .iter()
         .map(|logical| format!("topics.{logical}={}", world.kafka.topic(logical)))
         .collect();
@@ -149,7 +141,7 @@ fn promote(world: &World, arguments: &[&str]) {
 }
 
 /// Waits until the running scorer says that the model is live.
-async fn until_live(score: &crate::process::Program, sha256: &str) {
+async fn until_live(score: &ductus_tests::process::Program, sha256: &str) {
     let start = Instant::now();
     while !score
         .log()

@@ -13,7 +13,7 @@ use clap::Args;
 
 use crate::command::{cargo, run_shown};
 use crate::elasticsearch::Elasticsearch;
-use crate::kafka::Kafka;
+use crate::kafka::{Kafka, Ports};
 use crate::opensearch::OpenSearch;
 use crate::services::{Lifetime, Running, free_port};
 use crate::tally::Tally;
@@ -176,11 +176,9 @@ struct Services {
 
 impl Services {
     fn start(setup: &Setup, folders: &Folders) -> Result<Self> {
-        let [broker, controller, search, transport] = [free_port()?, free_port()?, free_port()?, free_port()?];
-        let kafka = report::stage(format!("Kafka on port {broker}"), || {
-            setup
-                .kafka
-                .start(&folders.own.join("kafka"), broker, controller, Lifetime::WithUs)
+        let (ports, search, transport) = (Ports::free()?, free_port()?, free_port()?);
+        let kafka = report::stage(format!("Kafka on port {}", ports.broker), || {
+            setup.kafka.start(&folders.own.join("kafka"), ports, Lifetime::WithUs)
         })?;
         let elasticsearch = report::stage(format!("Elasticsearch on port {search}"), || {
             setup.elasticsearch.start(
@@ -196,11 +194,11 @@ impl Services {
                 .opensearch
                 .start(&folders.own.join("opensearch"), second, Lifetime::WithUs)
         })?;
-        let variables = vec![
-            ("DUCTUS_TEST_KAFKA", format!("127.0.0.1:{broker}")),
+        let mut variables = ports.variables();
+        variables.extend([
             ("DUCTUS_TEST_ELASTICSEARCH", format!("http://127.0.0.1:{search}")),
             ("DUCTUS_TEST_OPENSEARCH", format!("http://127.0.0.1:{second}")),
-        ];
+        ]);
         Ok(Self {
             variables,
             _running: vec![kafka, elasticsearch, opensearch],

@@ -3,31 +3,37 @@
 use crate::kafka::Kafka;
 use crate::process::Program;
 use crate::search::Search;
+use ductus_dynamics::line::LineConfig;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// An environment variable that `cargo xtask test` sets; without it the test fails.
-pub(crate) fn required(name: &str) -> String {
+pub fn required(name: &str) -> String {
     std::env::var(name)
         .unwrap_or_else(|_| panic!("{name} is not set: run `cargo xtask test`, which starts the services"))
 }
 
 /// The repository.
-pub(crate) fn repository() -> PathBuf {
+pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// One test's world.
-pub(crate) struct World {
-    pub(crate) name: String,
-    pub(crate) folder: tempfile::TempDir,
-    pub(crate) kafka: Kafka,
+pub struct World {
+    /// Prefix of all its names.
+    pub name: String,
+    /// Its folder, which goes with it.
+    pub folder: tempfile::TempDir,
+    /// Its topics.
+    pub kafka: Kafka,
     config: PathBuf,
+    /// Settings of every program over those of the file, `section.key=value`.
+    sets: Vec<String>,
 }
 
 impl World {
     /// A world whose names start with `name`; `extra` is added to the configuration.
-    pub(crate) async fn new(name: &str, search: &Search, extra: &str) -> Self {
+    pub async fn new(name: &str, search: &Search, extra: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let name = format!("{name}{}", std::process::id());
         let kafka = Kafka::new(&required("DUCTUS_TEST_KAFKA"), &name);
@@ -39,7 +45,35 @@ impl World {
             folder,
             kafka,
             config,
+            sets: Vec::new(),
         }
+    }
+
+    /// Without a search server, and with the released models.
+    pub async fn without_search(name: &str) -> Self {
+        let nowhere = Search {
+            url: "http://127.0.0.1:9".to_owned(),
+        };
+        Self::new(name, &nowhere, "").await.with_released_models()
+    }
+
+    /// Settings of every program that is started from now on, over those of the file.
+    pub fn with_sets<S: Into<String>>(mut self, sets: impl IntoIterator<Item = S>) -> Self {
+        self.sets.extend(sets.into_iter().map(Into::into));
+        self
+    }
+
+    /// Programs that are told what this line is: those of its values that tests change.
+    pub fn with_line(self, line: &LineConfig) -> Self {
+        self.with_sets([
+            format!("references.anchors={}", line.references.anchors),
+            format!("session.idle_ms={}", line.idle_us / 1_000),
+        ])
+    }
+
+    /// The folder of the models.
+    pub fn models(&self) -> PathBuf {
+        self.folder.path().join("models")
     }
 
     fn config_text(name: &str, folder: &Path, kafka: &Kafka, search: &Search) -> String {
@@ -69,18 +103,18 @@ impl World {
     }
 
     /// The folder of the Delta tables.
-    pub(crate) fn tables(&self) -> PathBuf {
+    pub fn tables(&self) -> PathBuf {
         self.folder.path().join("tables")
     }
 
     /// Copies the released models into this world's registry.
-    pub(crate) fn with_released_models(self) -> Self {
-        copy(&repository().join("models"), &self.folder.path().join("models"));
+    pub fn with_released_models(self) -> Self {
+        copy(&repository().join("models"), &self.models());
         self
     }
 
     /// `ductus ROLE` with this world's configuration, running until it is dropped.
-    pub(crate) async fn start(&self, role: &[&str]) -> Program {
+    pub async fn start(&self, role: &[&str]) -> Program {
         let listen = crate::process::free_address();
         let mut program = Program::start("ductus", self.folder.path(), &self.arguments(role, &listen));
         program.until_ready(&listen).await;
@@ -88,7 +122,7 @@ impl World {
     }
 
     /// The same without waiting until it is ready: it cannot be yet.
-    pub(crate) fn start_unready(&self, role: &[&str]) -> Program {
+    pub fn start_unready(&self, role: &[&str]) -> Program {
         Program::start(
             "ductus",
             self.folder.path(),
@@ -97,25 +131,28 @@ impl World {
     }
 
     /// `ductus ROLE` with this world's configuration, until it ends; its standard output.
-    pub(crate) fn run(&self, role: &[&str]) -> String {
+    pub fn run(&self, role: &[&str]) -> String {
         crate::process::run("ductus", self.folder.path(), &self.arguments(role, "off"))
     }
 
     /// `ductus-batch …` in this world's folder, until it ends; its standard output.
-    pub(crate) fn batch(&self, arguments: &[&str]) -> String {
+    pub fn batch(&self, arguments: &[&str]) -> String {
         crate::process::run("ductus-batch", self.folder.path(), arguments)
     }
 
     fn arguments<'a>(&'a self, role: &[&'a str], listen: &'a str) -> Vec<String> {
         let mut arguments = vec!["--config".to_owned(), self.config.display().to_string()];
-        arguments.extend(["--set".to_owned(), format!("telemetry.listen={listen}")]);
+        let listen = format!("telemetry.listen={listen}");
+        for set in self.sets.iter().chain([&listen]) {
+            arguments.extend(["--set".to_owned(), set.clone()]);
+        }
         arguments.extend(role.iter().map(|word| (*word).to_owned()));
         arguments
     }
 }
 
 /// Copies a folder.
-pub(crate) fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

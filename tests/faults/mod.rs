@@ -1,0 +1,3 @@
+//! The whole line with faults, against the oracle: nothing lost, nothing twice, nothing different.
+
+mod score;

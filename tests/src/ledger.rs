@@ -1,0 +1,241 @@
+//! The books of one world: what the oracle expects against what stands in the decisions and audit topics.
+//!
+//! Invariants: every decision that is read is booked once, as right, differing, repeated or unexpected; what is expected and
+//! has not come is owed, and lost when nobody waits for it any longer; memory is bounded by what is owed and by the latest
+//! [`REMEMBERED_MAX`] decisions, whose repeats are still known.
+
+use crate::kafka::{Kafka, Positions, Record};
+use crate::oracle::{Expected, Oracle};
+use crate::process::PATIENCE;
+use ductus_dynamics::line::LineConfig;
+use ductus_dynamics::wire::AuditAction;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Decisions whose repeats are still told from decisions that nobody expected.
+const REMEMBERED_MAX: usize = 1_000_000;
+/// Differences that are kept word for word.
+const EXAMPLES_MAX: usize = 5;
+/// Between two looks at the topics.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// The sums.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Events that reached the events topic and were counted by the line.
+    pub events: u64,
+    /// Decisions that were expected.
+    pub decisions: u64,
+    /// Of these, how many compared a window with references.
+    pub compared: u64,
+    /// Decisions that did not come.
+    pub lost: u64,
+    /// Ids that stand in the topic with two contents.
+    pub duplicates: u64,
+    /// Decisions whose bytes are not the oracle's.
+    pub differing: u64,
+    /// Decisions that the oracle does not make.
+    pub unexpected: u64,
+    /// Byte-identical repeats, which every reader that writes by id ignores.
+    pub repeats: u64,
+    /// Audit records that were expected.
+    pub audits: u64,
+    /// Audit records that did not come.
+    pub audits_lost: u64,
+    /// Audit records that came again, or that the oracle does not make.
+    pub audits_extra: u64,
+}
+
+impl Tally {
+    /// Whether the set of decisions is the one of an undisturbed run.
+    pub fn decisions_hold(&self) -> bool {
+        self.lost + self.duplicates + self.differing + self.unexpected == 0
+    }
+
+    /// The same of everything.
+    pub fn holds(&self) -> bool {
+        self.decisions_hold() && self.audits_lost + self.audits_extra == 0
+    }
+}
+
+/// The books.
+pub struct Ledger {
+    // STATES
+    oracle: Oracle,
+    events: Positions,
+    decisions: Positions,
+    audit: Positions,
+    /// Expected, and not there yet.
+    owed: HashMap<String, Expected>,
+    /// Hash of the first content of the latest decisions, by id.
+    seen: HashMap<String, u64>,
+    order: VecDeque<String>,
+    /// How often more an audit record is expected than it was read, by id.
+    audits_owed: HashMap<String, i64>,
+    tally: Tally,
+    examples: Vec<String>,
+}
+
+impl Ledger {
+    /// Empty books on a world's topics.
+    pub fn new(kafka: &Kafka, config: LineConfig, registry: &Path) -> Self {
+        Self {
+            oracle: Oracle::new(&kafka.topic("events"), config, Some(registry)),
+            events: Positions::default(),
+            decisions: Positions::default(),
+            audit: Positions::default(),
+            owed: HashMap::new(),
+            seen: HashMap::new(),
+            order: VecDeque::new(),
+            audits_owed: HashMap::new(),
+            tally: Tally::default(),
+            examples: Vec::new(),
+        }
+    }
+
+    /// Reads what is new in the topics and books it; returns how many decisions are owed.
+    pub fn look(&mut self, kafka: &Kafka) -> usize {
+        // In this order: whatever a decision is about then stands among the events read after it.
+        let audits = kafka.read_on("audit", &mut self.audit);
+        let decisions = kafka.read_on("decisions", &mut self.decisions);
+        self.book_audits(&audits);
+        let consequences = self.oracle.take(&kafka.read_on("events", &mut self.events));
+        self.tally.events = self.oracle.accounting().events;
+        for id in consequences.audits {
+            self.tally.audits += 1;
+            *self.audits_owed.entry(id).or_default() += 1;
+        }
+        self.audits_owed.retain(|_, count| *count != 0);
+        for expected in consequences.decisions {
+            self.expect(expected);
+        }
+        for record in decisions {
+            self.book(record);
+        }
+        self.owed.len()
+    }
+
+    /// Looks until everything that was owed at the first look is there; false when nothing came for [`PATIENCE`].
+    pub async fn settle(&mut self, kafka: &Kafka) -> bool {
+        self.look(kafka);
+        let mut waiting: Vec<String> = self.owed.keys().cloned().collect();
+        let mut progress = Instant::now();
+        while !waiting.is_empty() {
+            if progress.elapsed() > PATIENCE {
+                return false;
+            }
+            tokio::time::sleep(LOOK).await;
+            self.look(kafka);
+            let before = waiting.len();
+            waiting.retain(|id| self.owed.contains_key(id));
+            if waiting.len() < before {
+                progress = Instant::now();
+            }
+        }
+        true
+    }
+
+    /// Closes the books once no more events come and everybody has stopped: what is owed still is lost.
+    pub fn close(mut self, kafka: &Kafka) -> (Tally, Vec<String>) {
+        self.look(kafka);
+        self.tally.lost = self.owed.len() as u64;
+        for expected in self.owed.values().take(EXAMPLES_MAX) {
+            let text = format!("lost: {}", String::from_utf8_lossy(&expected.value));
+            self.examples.push(text);
+        }
+        for count in self.audits_owed.values() {
+            self.tally.audits_lost += (*count).max(0) as u64;
+            self.tally.audits_extra += (-*count).max(0) as u64;
+        }
+        (self.tally, self.examples)
+    }
+
+    /// The sums so far; what is owed is not lost yet.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Some of the differences, in words.
+    pub fn examples(&self) -> &[String] {
+        &self.examples
+    }
+
+    /// Tells the oracle where other models took effect. To be called before the events behind these points are read.
+    pub fn note_swaps(&mut self, kafka: &Kafka) {
+        let audits: Vec<_> = kafka
+            .read("audit")
+            .iter()
+            .map(|record| serde_json::from_slice(&record.value).unwrap())
+            .collect();
+        self.oracle.note_swaps(&audits);
+    }
+
+    fn expect(&mut self, expected: Expected) {
+        self.tally.decisions += 1;
+        self.tally.compared += u64::from(expected.compared);
+        self.owed.insert(expected.id.clone(), expected);
+    }
+
+    fn book(&mut self, record: Record) {
+        let decision: Value = serde_json::from_slice(&record.value).expect("a decision is JSON");
+        let id = decision["id"].as_str().expect("a decision has an id").to_owned();
+        let hash = hash(&record.value);
+        if let Some(before) = self.seen.get(&id) {
+            if *before == hash {
+                self.tally.repeats += 1;
+            } else {
+                self.tally.duplicates += 1;
+                self.example("second content", &record.value, None);
+            }
+            return;
+        }
+        match self.owed.remove(&id) {
+            Some(expected) if expected.value == record.value => {}
+            Some(expected) => {
+                self.tally.differing += 1;
+                self.example("differs", &record.value, Some(&expected.value));
+            }
+            None => {
+                self.tally.unexpected += 1;
+                self.example("unexpected", &record.value, None);
+            }
+        }
+        self.seen.insert(id.clone(), hash);
+        self.order.push_back(id);
+        if self.order.len() > REMEMBERED_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.seen.remove(&oldest);
+        }
+    }
+
+    fn book_audits(&mut self, records: &[Record]) {
+        for record in records {
+            let audit: ductus_dynamics::wire::AuditRecord =
+                serde_json::from_slice(&record.value).expect("it is an audit record");
+            if audit.action != AuditAction::ModelLive {
+                *self.audits_owed.entry(audit.id).or_default() -= 1;
+            }
+        }
+    }
+
+    fn example(&mut self, what: &str, found: &[u8], expected: Option<&[u8]>) {
+        if self.examples.len() < EXAMPLES_MAX {
+            let mut text = format!("{what}: {}", String::from_utf8_lossy(found));
+            if let Some(expected) = expected {
+                text += &format!("\n  expected {}", String::from_utf8_lossy(expected));
+            }
+            self.examples.push(text);
+        }
+    }
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
+}
