@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Decisions whose repeats are still told from decisions that nobody expected.
-const REMEMBERED_MAX: usize = 1_000_000;
+const REMEMBERED_MAX: usize = 300_000;
 /// Differences that are kept word for word.
 const EXAMPLES_MAX: usize = 5;
 /// Between two looks at the topics.
@@ -147,16 +147,18 @@ impl Ledger {
             let text = format!("lost: {}", String::from_utf8_lossy(&expected.value));
             self.examples.push(text);
         }
-        for count in self.audits_owed.values() {
-            self.tally.audits_lost += (*count).max(0) as u64;
-            self.tally.audits_extra += (-*count).max(0) as u64;
-        }
-        (self.tally, self.examples)
+        let missing: i64 = self.audits_owed.values().filter(|count| **count > 0).sum();
+        self.tally.audits_lost = missing.unsigned_abs();
+        (self.tally(), self.examples)
     }
 
     /// The sums so far; what is owed is not lost yet.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
+    pub fn tally(&self) -> Tally {
+        let extra: i64 = self.audits_owed.values().filter(|count| **count < 0).sum();
+        Tally {
+            audits_extra: extra.unsigned_abs(),
+            ..self.tally.clone()
+        }
     }
 
     /// Some of the differences, in words.

@@ -254,6 +254,8 @@ fn coarse(kind: EventKind) -> EventKind {
 /// Sends a load to a world's events topic, at an even pace, until it is stopped.
 pub struct Sender {
     stop: Arc<AtomicBool>,
+    /// Nobody cares any more for what was sent.
+    abandon: Arc<AtomicBool>,
     events: Arc<AtomicU64>,
     thread: Option<JoinHandle<Load>>,
 }
@@ -263,7 +265,8 @@ impl Sender {
     pub fn start(kafka: &Kafka, mut load: Load, records_per_s: f64) -> Self {
         let (stop, events) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (topic, producer) = (kafka.topic("events"), producer(kafka));
-        let (stopped, sent) = (Arc::clone(&stop), Arc::clone(&events));
+        let abandon = Arc::new(AtomicBool::new(false));
+        let (stopped, abandoned, sent) = (Arc::clone(&stop), Arc::clone(&abandon), Arc::clone(&events));
         let thread = std::thread::spawn(move || {
             let started = Instant::now();
             for number in 0.. {
@@ -278,11 +281,14 @@ impl Sender {
                 send(&producer, &topic, &record);
                 sent.fetch_add(record.events, Ordering::Relaxed);
             }
-            producer.flush(FLUSH).unwrap();
+            if !abandoned.load(Ordering::Acquire) {
+                producer.flush(FLUSH).unwrap();
+            }
             load
         });
         Self {
             stop,
+            abandon,
             events,
             thread: Some(thread),
         }
@@ -302,6 +308,7 @@ impl Sender {
 
 impl Drop for Sender {
     fn drop(&mut self) {
+        self.abandon.store(true, Ordering::Release);
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

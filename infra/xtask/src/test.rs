@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -114,12 +114,19 @@ fn web_checks(web: Option<&Web>, tally: &mut Tally) {
     tally.run("web: tests in a real browser", &mut web.script("test:browser"));
 }
 
+/// The build of the tests and of the long form of some of them: the same, so that neither has the other build again.
+pub(crate) fn build_everything() -> Command {
+    let mut build = cargo();
+    build.args(["build", "--workspace", "--bins", "--tests"]);
+    build
+}
+
 /// Builds first, so that the services need not wait while the compiler works.
 fn cargo_tests(setup: &Setup, options: &Options, tally: &mut Tally) {
     let before = tally.failed();
     tally.check("build the binaries and the tests", || {
         // In one go: the tests' own dependencies would otherwise have everything built a second time.
-        run_shown(cargo().args(["build", "--workspace", "--bins", "--tests"]))
+        run_shown(&mut build_everything())
     });
     if tally.failed() > before {
         return;
@@ -207,13 +214,13 @@ impl Services {
 }
 
 /// Where the services of one test run keep their data and logs.
-struct Folders {
-    own: PathBuf,
+pub(crate) struct Folders {
+    pub(crate) own: PathBuf,
     shared: PathBuf,
 }
 
 impl Folders {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let folder = |cache: PathBuf| -> Result<PathBuf> {
             let all = cache.join("test-runs");
             remove_abandoned(&all);
@@ -227,7 +234,7 @@ impl Folders {
         })
     }
 
-    fn clean_up(&self, all_is_well: bool) {
+    pub(crate) fn clean_up(&self, all_is_well: bool) {
         for folder in [&self.own, &self.shared] {
             if all_is_well {
                 let _ = files::remove_folder(folder);
