@@ -39,6 +39,8 @@ pub struct Record {
     pub value: Vec<u8>,
     /// The header `reason`.
     pub reason: Option<String>,
+    /// The header `detail`.
+    pub detail: Option<String>,
 }
 
 /// The next offset to read, by partition; from the beginning where there is none.
@@ -167,6 +169,7 @@ impl Kafka {
                 key: message.key().map(|key| String::from_utf8_lossy(key).into_owned()),
                 value: message.payload().unwrap_or_default().to_vec(),
                 reason: header(&message, "reason"),
+                detail: header(&message, "detail"),
             });
         }
         records

@@ -18,5 +18,6 @@ pub mod ledger;
 pub mod load;
 pub mod oracle;
 pub mod process;
+pub mod proxy;
 pub mod search;
 pub mod world;

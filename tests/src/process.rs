@@ -147,6 +147,13 @@ impl Program {
         self.child.id()
     }
 
+    /// The most memory that it has held so far, bytes.
+    pub fn memory_bytes_max(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
+    }
+
     /// Fails with its log if it has ended by itself.
     pub fn assert_running(&mut self) {
         if let Some(status) = self.child.try_wait().unwrap() {

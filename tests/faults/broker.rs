@@ -1,0 +1,35 @@
+//! The broker is cut off, and comes back: nothing is lost, and nobody has to be started again.
+
+use ductus_tests::chaos::{self, Chaos};
+use ductus_tests::proxy::TcpProxy;
+use ductus_tests::world::required;
+use std::time::Duration;
+
+const SEED: u64 = 20_261_123;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_comes_and_goes_changes_nothing() {
+    let address = required("DUCTUS_TEST_KAFKA_PROXY");
+    let proxy = TcpProxy::start(&address, &required("DUCTUS_TEST_KAFKA_PROXIED")).await;
+    let world = chaos::world("broker").await.with_sets([
+        format!("kafka.bootstrap.servers={address}"),
+        // Less than the broker is away for at the end: what was handed to the client fails for good.
+        "kafka.producer.delivery.timeout.ms=5000".to_owned(),
+        "kafka.reconnect.backoff.max.ms=1000".to_owned(),
+    ]);
+    let mut chaos = Chaos::start(&world, 2, SEED).await;
+    chaos.sleep(1_500..2_500).await;
+    for _ in 0..6 {
+        proxy.reset();
+        chaos.sleep(100..900).await;
+    }
+    for seconds in [1, 3] {
+        proxy.freeze(Duration::from_secs(seconds)).await;
+        chaos.sleep(1_000..2_000).await;
+    }
+    for seconds in [1, 4, 9] {
+        proxy.away(Duration::from_secs(seconds)).await;
+        chaos.sleep(1_000..3_000).await;
+    }
+    chaos::assert_holds(SEED, &chaos.finish().await);
+}
