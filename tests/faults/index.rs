@@ -8,6 +8,7 @@ use ductus_tests::process::PATIENCE;
 use ductus_tests::proxy::{SearchFault, SearchProxy};
 use ductus_tests::search::Search;
 use ductus_tests::world::World;
+use futures::future::join_all;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -43,9 +44,12 @@ async fn every_document_is_there_once_whatever_the_search_server_does() {
     assert!(decisions.len() > 300, "{} decisions show little", decisions.len());
     let search = Search::elasticsearch();
     world.run(&[&set("elasticsearch.url", &search.url), "index", "--setup"]);
-    for (number, (fault, struck, time)) in TROUBLES.into_iter().enumerate() {
-        trouble(&world, &search, number, fault, (struck, time), (&decisions, &audits)).await;
-    }
+    // The last one leaves dead letters, and all write them to the same topic: it goes alone.
+    let rows: Vec<usize> = (0..TROUBLES.len()).collect();
+    let (last, others) = rows.split_last().unwrap();
+    let row = |number: &usize| trouble(&world, &search, *number, (&decisions, &audits));
+    join_all(others.iter().map(row)).await;
+    row(last).await;
 }
 
 /// One row of the table.
@@ -53,10 +57,9 @@ async fn trouble(
     world: &World,
     search: &Search,
     number: usize,
-    fault: SearchFault,
-    (struck, time): (u64, Duration),
     (decisions, audits): (&BTreeSet<String>, &BTreeSet<String>),
 ) {
+    let (fault, struck, time) = TROUBLES[number];
     let proxy = SearchProxy::start(&search.url).await;
     let namespace = format!("{}n{number}", world.name);
     let mut letters = Positions::default();
@@ -89,7 +92,6 @@ async fn trouble(
     loop {
         refused.extend(refused_ids(&world.kafka.read_on("dead_letters", &mut letters)));
         let there = search.count(&streams[0]).await + search.count(&streams[1]).await;
-        eprintln!("DEBUG {:?} there {there} of {wanted} struck {}", start.elapsed(), proxy.struck());
         if there + refused.len() as u64 >= wanted {
             break;
         }

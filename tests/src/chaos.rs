@@ -6,6 +6,7 @@
 
 use crate::ledger::{Ledger, Tally};
 use crate::load::{Load, Mix, Sender};
+use crate::oracle::predict_with;
 use crate::process::Program;
 use crate::world::World;
 use ductus_dynamics::line::LineConfig;
@@ -70,8 +71,13 @@ pub struct Chaos<'a> {
 }
 
 impl<'a> Chaos<'a> {
-    /// Starts so many instances and the load.
+    /// Starts so many instances and an ordinary load.
     pub async fn start(world: &'a World, instances: usize, seed: u64) -> Self {
+        Self::start_with(world, instances, seed, Mix::default()).await
+    }
+
+    /// The same with another load.
+    pub async fn start_with(world: &'a World, instances: usize, seed: u64, mix: Mix) -> Self {
         let ledger = Ledger::new(&world.kafka, line(), &world.models());
         let mut started = Vec::new();
         for _ in 0..instances {
@@ -80,7 +86,7 @@ impl<'a> Chaos<'a> {
         Self {
             world,
             instances: started,
-            sender: Sender::start(&world.kafka, Load::new(seed, Mix::default()), RECORDS_PER_S),
+            sender: Sender::start(&world.kafka, Load::new(seed, mix), RECORDS_PER_S),
             ledger,
             rng: ChaCha8Rng::seed_from_u64(seed),
         }
@@ -142,6 +148,24 @@ impl<'a> Chaos<'a> {
     /// The books.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// [`Chaos::finish`] where models were swapped: the oracle learns from the audit topic where that took effect, once all
+    /// is decided about.
+    pub async fn finish_after_swaps(self) -> (Tally, Vec<String>) {
+        let Self {
+            world,
+            instances,
+            sender,
+            mut ledger,
+            ..
+        } = self;
+        drop(sender.stop());
+        let prediction = predict_with(line(), &world.kafka.topic("events"), &world.kafka.read("events"));
+        world.until_decided(&prediction).await;
+        instances.into_iter().for_each(Program::stop);
+        ledger.note_swaps(&world.kafka);
+        ledger.close(&world.kafka)
     }
 
     /// Stops the load, waits until everything is decided about, stops the instances, closes the books.

@@ -121,6 +121,14 @@ impl Kafka {
         }
     }
 
+    /// Puts one record into the first partition of a topic.
+    pub async fn put(&self, logical: &str, key: &str, value: &[u8]) {
+        let producer: FutureProducer = self.config().create().unwrap();
+        let topic = self.topic(logical);
+        let record = FutureRecord::to(&topic).partition(0).key(key).payload(value);
+        producer.send(record, TIMEOUT).await.unwrap();
+    }
+
     /// Everything that stands in a topic now, in order within each partition.
     pub fn read(&self, logical: &str) -> Vec<Record> {
         self.read_on(logical, &mut Positions::default())

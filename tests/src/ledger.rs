@@ -1,14 +1,14 @@
-//! The books of one world: what the oracle expects against what stands in the decisions and audit topics.
+//! The books of one world: what the oracle expects against the decisions, audit records and dead letters in the topics.
 //!
 //! Invariants: every decision that is read is booked once, as right, differing, repeated or unexpected; what is expected and
 //! has not come is owed, and lost when nobody waits for it any longer; memory is bounded by what is owed and by the latest
 //! [`REMEMBERED_MAX`] decisions, whose repeats are still known.
 
 use crate::kafka::{Kafka, Positions, Record};
-use crate::oracle::{Expected, Oracle};
+use crate::oracle::{Expected, Oracle, dead_letter_key};
 use crate::process::PATIENCE;
 use ductus_dynamics::line::LineConfig;
-use ductus_dynamics::wire::AuditAction;
+use ductus_dynamics::wire::{AuditAction, AuditRecord, DeadLetter};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
@@ -48,6 +48,12 @@ pub struct Tally {
     pub audits_lost: u64,
     /// Audit records that came again, or that the oracle does not make.
     pub audits_extra: u64,
+    /// Dead letters that were expected.
+    pub dead_letters: u64,
+    /// Dead letters that did not come.
+    pub dead_letters_lost: u64,
+    /// Dead letters that came again, or that the oracle does not make.
+    pub dead_letters_extra: u64,
 }
 
 impl Tally {
@@ -58,7 +64,8 @@ impl Tally {
 
     /// The same of everything.
     pub fn holds(&self) -> bool {
-        self.decisions_hold() && self.audits_lost + self.audits_extra == 0
+        let audits = self.audits_lost + self.audits_extra;
+        self.decisions_hold() && audits + self.dead_letters_lost + self.dead_letters_extra == 0
     }
 }
 
@@ -69,13 +76,14 @@ pub struct Ledger {
     events: Positions,
     decisions: Positions,
     audit: Positions,
+    letters: Positions,
     /// Expected, and not there yet.
     owed: HashMap<String, Expected>,
     /// Hash of the first content of the latest decisions, by id.
     seen: HashMap<String, u64>,
     order: VecDeque<String>,
-    /// How often more an audit record is expected than it was read, by id.
-    audits_owed: HashMap<String, i64>,
+    audits: Account,
+    dead_letters: Account,
     tally: Tally,
     examples: Vec<String>,
 }
@@ -88,10 +96,12 @@ impl Ledger {
             events: Positions::default(),
             decisions: Positions::default(),
             audit: Positions::default(),
+            letters: Positions::default(),
             owed: HashMap::new(),
             seen: HashMap::new(),
             order: VecDeque::new(),
-            audits_owed: HashMap::new(),
+            audits: Account::default(),
+            dead_letters: Account::default(),
             tally: Tally::default(),
             examples: Vec::new(),
         }
@@ -101,15 +111,14 @@ impl Ledger {
     pub fn look(&mut self, kafka: &Kafka) -> usize {
         // In this order: whatever a decision is about then stands among the events read after it.
         let audits = kafka.read_on("audit", &mut self.audit);
+        let letters = kafka.read_on("dead_letters", &mut self.letters);
         let decisions = kafka.read_on("decisions", &mut self.decisions);
-        self.book_audits(&audits);
         let consequences = self.oracle.take(&kafka.read_on("events", &mut self.events));
         self.tally.events = self.oracle.accounting().events;
-        for id in consequences.audits {
-            self.tally.audits += 1;
-            *self.audits_owed.entry(id).or_default() += 1;
-        }
-        self.audits_owed.retain(|_, count| *count != 0);
+        self.audits
+            .settle(consequences.audits, audits.iter().filter_map(audit_id));
+        self.dead_letters
+            .settle(consequences.dead_letters, letters.iter().map(letter_key));
         for expected in consequences.decisions {
             self.expect(expected);
         }
@@ -142,21 +151,32 @@ impl Ledger {
     /// Closes the books once no more events come and everybody has stopped: what is owed still is lost.
     pub fn close(mut self, kafka: &Kafka) -> (Tally, Vec<String>) {
         self.look(kafka);
-        self.tally.lost = self.owed.len() as u64;
         for expected in self.owed.values().take(EXAMPLES_MAX) {
             let text = format!("lost: {}", String::from_utf8_lossy(&expected.value));
             self.examples.push(text);
         }
-        let missing: i64 = self.audits_owed.values().filter(|count| **count > 0).sum();
-        self.tally.audits_lost = missing.unsigned_abs();
-        (self.tally(), self.examples)
+        let wrong = [("audit record", &self.audits), ("dead letter", &self.dead_letters)];
+        for (what, account) in wrong {
+            let texts = account.open.iter().take(EXAMPLES_MAX);
+            self.examples
+                .extend(texts.map(|(key, count)| format!("{what} {key}: {count} times too few")));
+        }
+        let tally = Tally {
+            lost: self.owed.len() as u64,
+            audits_lost: self.audits.missing(),
+            dead_letters_lost: self.dead_letters.missing(),
+            ..self.tally()
+        };
+        (tally, self.examples)
     }
 
     /// The sums so far; what is owed is not lost yet.
     pub fn tally(&self) -> Tally {
-        let extra: i64 = self.audits_owed.values().filter(|count| **count < 0).sum();
         Tally {
-            audits_extra: extra.unsigned_abs(),
+            audits: self.audits.expected,
+            audits_extra: self.audits.extra(),
+            dead_letters: self.dead_letters.expected,
+            dead_letters_extra: self.dead_letters.extra(),
             ..self.tally.clone()
         }
     }
@@ -215,16 +235,6 @@ impl Ledger {
         }
     }
 
-    fn book_audits(&mut self, records: &[Record]) {
-        for record in records {
-            let audit: ductus_dynamics::wire::AuditRecord =
-                serde_json::from_slice(&record.value).expect("it is an audit record");
-            if audit.action != AuditAction::ModelLive {
-                *self.audits_owed.entry(audit.id).or_default() -= 1;
-            }
-        }
-    }
-
     fn example(&mut self, what: &str, found: &[u8], expected: Option<&[u8]>) {
         if self.examples.len() < EXAMPLES_MAX {
             let mut text = format!("{what}: {}", String::from_utf8_lossy(found));
@@ -234,6 +244,46 @@ impl Ledger {
             self.examples.push(text);
         }
     }
+}
+
+/// Records that must come as often as they are expected.
+#[derive(Default)]
+struct Account {
+    expected: u64,
+    /// How often more a record is expected than it was read; nothing where that is even.
+    open: HashMap<String, i64>,
+}
+
+impl Account {
+    fn settle(&mut self, expected: Vec<String>, read: impl Iterator<Item = String>) {
+        self.expected += expected.len() as u64;
+        for key in read {
+            *self.open.entry(key).or_default() -= 1;
+        }
+        for key in expected {
+            *self.open.entry(key).or_default() += 1;
+        }
+        self.open.retain(|_, count| *count != 0);
+    }
+
+    fn missing(&self) -> u64 {
+        self.open.values().map(|count| (*count).max(0).unsigned_abs()).sum()
+    }
+
+    fn extra(&self) -> u64 {
+        self.open.values().map(|count| (*count).min(0).unsigned_abs()).sum()
+    }
+}
+
+/// Its id, unless it says which model is live: where that was is not the oracle's to say.
+fn audit_id(record: &Record) -> Option<String> {
+    let audit: AuditRecord = serde_json::from_slice(&record.value).expect("it is an audit record");
+    (audit.action != AuditAction::ModelLive).then_some(audit.id)
+}
+
+fn letter_key(record: &Record) -> String {
+    let letter: DeadLetter = serde_json::from_slice(&record.value).expect("it is a dead letter");
+    dead_letter_key(letter.source.partition, letter.source.offset, letter.reason.code())
 }
 
 fn hash(bytes: &[u8]) -> u64 {

@@ -33,6 +33,8 @@ pub struct Mix {
     pub typists: usize,
     /// People who point.
     pub pointers: usize,
+    /// Share of sessions that say that they end; the others fall silent.
+    pub ends: f64,
     /// Share of sessions in the middle of which somebody else sits down at the keys.
     pub takeovers: f64,
     /// Share of records behind which one comes that is no event batch.
@@ -49,6 +51,7 @@ impl Default for Mix {
         Self {
             typists: 20,
             pointers: 4,
+            ends: 0.6,
             takeovers: 0.2,
             poison: 0.002,
             repeated: 0.005,
@@ -128,11 +131,11 @@ impl Load {
     }
 
     /// What the person does next is at the front of `batches` afterwards.
-    fn prepare(person: &mut Person, takeovers: f64, rng: &mut ChaCha8Rng) {
+    fn prepare(person: &mut Person, mix: &Mix, rng: &mut ChaCha8Rng) {
         if person.batches.is_empty() {
             // Shorter than a session may be idle, or longer.
             let start_us = person.last_us + rng.random_range(20 * SECOND_US..400 * SECOND_US);
-            person.begin(start_us, takeovers, rng);
+            person.begin(start_us, mix, rng);
         }
     }
 }
@@ -145,7 +148,7 @@ impl Iterator for Load {
             return Some(ahead);
         }
         for person in &mut self.people {
-            Self::prepare(person, self.mix.takeovers, &mut self.rng);
+            Self::prepare(person, &self.mix, &mut self.rng);
         }
         let next = |person: &Person| person.batches.front().map(|batch| batch.timestamp_us);
         let person = self.people.iter_mut().min_by_key(|person| next(person))?;
@@ -168,12 +171,12 @@ impl Iterator for Load {
 }
 
 impl Person {
-    fn begin(&mut self, start_us: i64, takeovers: f64, rng: &mut ChaCha8Rng) {
+    fn begin(&mut self, start_us: i64, mix: &Mix, rng: &mut ChaCha8Rng) {
         self.sessions += 1;
         let (mut events, events_a_batch) = match &self.hand {
             Hand::Keys(typists) => {
                 let mut events = typists[0].session(self.sessions, rng.random_range(80..260), start_us, 0);
-                if rng.random_bool(takeovers) {
+                if rng.random_bool(mix.takeovers) {
                     // Later than any release of the first.
                     let from_us = events.last().map_or(start_us, |event| event.t_us) + 2 * SECOND_US;
                     let keys = rng.random_range(80..160);
@@ -187,7 +190,7 @@ impl Person {
             ),
         };
         self.last_us = events.last().map_or(start_us, |event| event.t_us);
-        if rng.random_bool(0.6) {
+        if rng.random_bool(mix.ends) {
             events.push(InputEvent {
                 t_us: self.last_us,
                 kind: EventKind::End,

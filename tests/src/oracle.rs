@@ -22,7 +22,12 @@ pub struct Prediction {
 
 /// Runs the line over the records of the events topic, without a model: ids and counts do not depend on one.
 pub fn predict(topic: &str, records: &[Record]) -> Prediction {
-    let mut oracle = Oracle::new(topic, LineConfig::default(), None);
+    predict_with(LineConfig::default(), topic, records)
+}
+
+/// The same for another line than the default.
+pub fn predict_with(config: LineConfig, topic: &str, records: &[Record]) -> Prediction {
+    let mut oracle = Oracle::new(topic, config, None);
     let mut decisions = BTreeSet::new();
     for expected in oracle.take(records).decisions {
         let fresh = decisions.insert(expected.id);
@@ -52,8 +57,13 @@ pub struct Consequences {
     pub decisions: Vec<Expected>,
     /// Ids of audit records, but for those that say which model is live.
     pub audits: Vec<String>,
-    /// Dead letters.
-    pub dead_letters: u64,
+    /// Dead letters, each as [`dead_letter_key`] names it.
+    pub dead_letters: Vec<String>,
+}
+
+/// What makes a dead letter the one that it is: where its record stands, and why it was refused.
+pub fn dead_letter_key(partition: i32, offset: i64, reason: &str) -> String {
+    format!("{partition}/{offset}: {reason}")
 }
 
 /// The undisturbed run.
@@ -102,7 +112,12 @@ impl Oracle {
             };
             ingested.clear();
             line.ingest(&input, &mut ingested);
-            consequences.dead_letters += ingested.refused.len() as u64;
+            consequences.dead_letters.extend(
+                ingested
+                    .refused
+                    .iter()
+                    .map(|refused| dead_letter_key(record.partition, record.offset, refused.reason.code())),
+            );
             consequences
                 .audits
                 .extend(ingested.audits.drain(..).map(|audit| audit.id));

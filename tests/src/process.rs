@@ -55,22 +55,52 @@ pub struct Program {
 impl Program {
     /// Starts a program; its last argument is the role, by which its log is named.
     pub fn start(name: &str, folder: &Path, arguments: &[String]) -> Self {
-        let role = arguments.last().map_or("", String::as_str);
-        let log = folder.join(format!("{name}-{role}-{}.log", free_address().replace([':', '.'], "-")));
+        let mut command = Command::new(program(name));
+        command.args(arguments);
+        let log = log_file(name, folder, arguments);
         let file = std::fs::File::create(&log).unwrap();
-        let child = Command::new(program(name))
+        command.stdout(file.try_clone().unwrap()).stderr(file);
+        Self::spawn(command, folder, log)
+    }
+
+    /// The same for a program that finds the disk full when [`Program::fill_disk`] says so.
+    pub fn start_on_a_small_disk(name: &str, folder: &Path, arguments: &[String]) -> Self {
+        // A write beyond the limit is to fail as on a full disk, not to end the program. Its log is no file of its own.
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]);
+        command
+            .arg(program(name))
             .args(arguments)
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(file.try_clone().unwrap())
-            .stderr(file)
-            .spawn()
-            .unwrap();
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let log = log_file(name, folder, arguments);
+        let mut started = Self::spawn(command, folder, log.clone());
+        let mut output = started.child.stderr.take().unwrap();
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::fs::File::create(log).unwrap()));
+        started
+    }
+
+    fn spawn(mut command: Command, folder: &Path, log: PathBuf) -> Self {
+        let child = command.current_dir(folder).stdin(Stdio::null()).spawn().unwrap();
         Self {
             listen: String::new(),
             child,
             log,
         }
+    }
+
+    /// From now on it can write no byte to any file, or again as many as it likes.
+    pub fn fill_disk(&self, full: bool) {
+        let limit = if full {
+            "--fsize=0:unlimited"
+        } else {
+            "--fsize=unlimited:unlimited"
+        };
+        let set = Command::new("prlimit")
+            .args(["--pid", &self.id().to_string(), limit])
+            .status()
+            .unwrap();
+        assert!(set.success(), "cannot limit the size of files");
     }
 
     /// Waits until `/readyz` at `listen` says so.
@@ -169,6 +199,11 @@ impl Program {
             .unwrap();
         assert!(sent.success(), "cannot send {signal}: it has ended\n{}", self.log());
     }
+}
+
+fn log_file(name: &str, folder: &Path, arguments: &[String]) -> PathBuf {
+    let role = arguments.last().map_or("", String::as_str);
+    folder.join(format!("{name}-{role}-{}.log", free_address().replace([':', '.'], "-")))
 }
 
 impl Drop for Program {

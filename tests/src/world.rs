@@ -1,11 +1,15 @@
 //! One test's world: its own topics, consumer groups, data streams and folders, so that tests do not meet.
 
 use crate::kafka::Kafka;
-use crate::process::Program;
+use crate::oracle::Prediction;
+use crate::process::{PATIENCE, Program};
 use crate::search::Search;
 use ductus_dynamics::line::LineConfig;
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// An environment variable that `cargo xtask test` sets; without it the test fails.
 pub fn required(name: &str) -> String {
@@ -130,6 +134,12 @@ impl World {
         )
     }
 
+    /// The same, for [`Program::fill_disk`].
+    pub fn start_on_a_small_disk(&self, role: &[&str]) -> Program {
+        let arguments = self.arguments(role, &crate::process::free_address());
+        Program::start_on_a_small_disk("ductus", self.folder.path(), &arguments)
+    }
+
     /// `ductus ROLE` with this world's configuration, until it ends; its standard output.
     pub fn run(&self, role: &[&str]) -> String {
         crate::process::run("ductus", self.folder.path(), &self.arguments(role, "off"))
@@ -138,6 +148,62 @@ impl World {
     /// `ductus-batch …` in this world's folder, until it ends; its standard output.
     pub fn batch(&self, arguments: &[&str]) -> String {
         crate::process::run("ductus-batch", self.folder.path(), arguments)
+    }
+
+    /// The rows of a query over the history tables.
+    pub fn query(&self, sql: &str) -> Vec<Value> {
+        let tables = self.tables().display().to_string();
+        let output = self.batch(&["query", sql, "--history", &tables, "--format", "json"]);
+        output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Waits until every decision that must come has come; all that came.
+    pub async fn until_decided(&self, prediction: &Prediction) -> Vec<Value> {
+        let start = Instant::now();
+        loop {
+            let decisions = self.kafka.read_json("decisions");
+            let ids: BTreeSet<&str> = decisions
+                .iter()
+                .filter_map(|decision| decision["id"].as_str())
+                .collect();
+            let missing = prediction
+                .decisions
+                .iter()
+                .filter(|id| !ids.contains(id.as_str()))
+                .count();
+            if missing == 0 {
+                return decisions;
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "{missing} of {} decisions do not come",
+                prediction.decisions.len()
+            );
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    }
+
+    /// Waits until the history tables hold as many rows as they must, and no more.
+    pub async fn until_history_holds(&self, prediction: &Prediction, decisions: u64) {
+        let accounting = &prediction.accounting;
+        let wanted = [
+            ("events", accounting.events - accounting.rejected.total()),
+            ("windows", prediction.decisions.len() as u64),
+            ("decisions", decisions),
+        ];
+        let start = Instant::now();
+        loop {
+            let count = |table: &str| {
+                let rows = self.query(&format!("SELECT count(*) AS n FROM {table}"));
+                rows[0]["n"].as_u64().unwrap()
+            };
+            let have = wanted.map(|(table, _)| (table, count(table)));
+            if have.iter().zip(&wanted).all(|(have, wanted)| have.1 >= wanted.1) {
+                assert_eq!(have, wanted);
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "the tables hold {have:?} of {wanted:?}");
+        }
     }
 
     fn arguments<'a>(&'a self, role: &[&'a str], listen: &'a str) -> Vec<String> {
