@@ -13,7 +13,12 @@ const RECORDS: usize = 400;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_stops_archive_and_nothing_else() {
     let world = chaos::world("disk").await;
-    let mut load = Load::new(SEED, Mix::default());
+    // A gap makes windows refuse events that the table holds all the same, so that there could be no simple sum.
+    let mix = Mix {
+        missing: 0.0,
+        ..Mix::default()
+    };
+    let mut load = Load::new(SEED, mix);
     let score = world.start(&["score"]).await;
     let mut archive = world.start_on_a_small_disk(&["archive"]);
     let told = |log: String| log.matches("history cannot be written").count();

@@ -187,7 +187,11 @@ impl World {
     pub async fn until_history_holds(&self, prediction: &Prediction, decisions: u64) {
         let accounting = &prediction.accounting;
         let wanted = [
-            ("events", accounting.events - accounting.rejected.total()),
+            // What came twice is archived once.
+            (
+                "events",
+                accounting.events - accounting.rejected.total() - accounting.duplicate,
+            ),
             ("windows", prediction.decisions.len() as u64),
             ("decisions", decisions),
         ];
