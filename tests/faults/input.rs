@@ -73,9 +73,10 @@ async fn odd_timestamps_change_nothing() {
         }
     };
     load::send_all(&world.kafka, right.iter().enumerate().map(stamped));
-    let score = world.start(&["score"]).await;
+    let mut score = world.start(&["score"]).await;
     let mut ledger = Ledger::new(&world.kafka, chaos::line(), &world.models());
-    assert!(ledger.settle(&world.kafka).await, "{}", score.log());
+    let settled = ledger.settle(&world.kafka, std::slice::from_mut(&mut score)).await;
+    assert!(settled, "{}", score.log());
     score.stop();
     chaos::assert_holds(SEED + 2, &ledger.close(&world.kafka));
 

