@@ -1,5 +1,6 @@
-//! The broker is cut off, and comes back: nothing is lost, and nobody has to be started again.
+//! The broker is cut off or killed, and comes back: nothing is lost, and nobody has to be started again.
 
+use ductus_tests::broker::SpareBroker;
 use ductus_tests::chaos::{self, Chaos};
 use ductus_tests::proxy::TcpProxy;
 use ductus_tests::world::required;
@@ -32,4 +33,17 @@ async fn a_broker_that_comes_and_goes_changes_nothing() {
         chaos.sleep(1_000..3_000).await;
     }
     chaos::assert_holds(SEED, &chaos.finish().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_killed_and_started_again_changes_nothing() {
+    let mut broker = SpareBroker::start().await;
+    let world = chaos::world_on(&broker.address, "crash").await;
+    let mut chaos = Chaos::start(&world, 2, SEED + 1).await;
+    for ms in [0, 3_000] {
+        chaos.sleep(1_500..4_000).await;
+        broker.crash(Duration::from_millis(ms)).await;
+    }
+    chaos.sleep(1_000..2_000).await;
+    chaos::assert_holds(SEED + 1, &chaos.finish().await);
 }

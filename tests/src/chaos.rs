@@ -8,7 +8,8 @@ use crate::ledger::{Ledger, Tally};
 use crate::load::{Load, Mix, Sender};
 use crate::oracle::predict_with;
 use crate::process::Program;
-use crate::world::World;
+use crate::search::Search;
+use crate::world::{World, required};
 use ductus_dynamics::line::LineConfig;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -55,8 +56,14 @@ pub fn soon_noticed() -> [String; 3] {
 
 /// A world for faults of `score`.
 pub async fn world(name: &str) -> World {
-    World::without_search(name)
+    world_on(&required("DUCTUS_TEST_KAFKA"), name).await
+}
+
+/// The same on another broker than that of all tests.
+pub async fn world_on(bootstrap: &str, name: &str) -> World {
+    World::on(bootstrap, name, &Search::nowhere(), "")
         .await
+        .with_released_models()
         .with_line(&line())
         .with_sets(soon_noticed())
 }

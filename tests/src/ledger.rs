@@ -18,7 +18,9 @@ use std::time::{Duration, Instant};
 
 /// Decisions whose repeats are still told from decisions that nobody expected.
 const REMEMBERED_MAX: usize = 300_000;
-/// Differences that are kept word for word.
+/// Of these, the latest are kept whole, to say what is different.
+const WHOLE_MAX: usize = 20_000;
+/// Differences that are kept in words.
 const EXAMPLES_MAX: usize = 5;
 /// Between two looks at the topics.
 const LOOK: Duration = Duration::from_millis(300);
@@ -34,7 +36,7 @@ pub struct Tally {
     pub compared: u64,
     /// Decisions that did not come.
     pub lost: u64,
-    /// Ids that stand in the topic with two contents.
+    /// Decisions whose id stood in the topic already, with another content.
     pub duplicates: u64,
     /// Decisions whose bytes are not the oracle's.
     pub differing: u64,
@@ -82,6 +84,8 @@ pub struct Ledger {
     /// Hash of the first content of the latest decisions, by id.
     seen: HashMap<String, u64>,
     order: VecDeque<String>,
+    /// The first content of the latest decisions, by id.
+    whole: HashMap<String, Vec<u8>>,
     audits: Account,
     dead_letters: Account,
     tally: Tally,
@@ -100,6 +104,7 @@ impl Ledger {
             owed: HashMap::new(),
             seen: HashMap::new(),
             order: VecDeque::new(),
+            whole: HashMap::new(),
             audits: Account::default(),
             dead_letters: Account::default(),
             tally: Tally::default(),
@@ -213,7 +218,8 @@ impl Ledger {
                 self.tally.repeats += 1;
             } else {
                 self.tally.duplicates += 1;
-                self.example("second content", &record.value, None);
+                let first = self.whole.get(&id).cloned();
+                self.example("second content", &record.value, first.as_deref());
             }
             return;
         }
@@ -229,7 +235,11 @@ impl Ledger {
             }
         }
         self.seen.insert(id.clone(), hash);
+        self.whole.insert(id.clone(), record.value);
         self.order.push_back(id);
+        if let Some(old) = self.order.len().checked_sub(WHOLE_MAX + 1) {
+            self.whole.remove(&self.order[old]);
+        }
         if self.order.len() > REMEMBERED_MAX
             && let Some(oldest) = self.order.pop_front()
         {
@@ -239,13 +249,29 @@ impl Ledger {
 
     fn example(&mut self, what: &str, found: &[u8], expected: Option<&[u8]>) {
         if self.examples.len() < EXAMPLES_MAX {
-            let mut text = format!("{what}: {}", String::from_utf8_lossy(found));
-            if let Some(expected) = expected {
-                text += &format!("\n  expected {}", String::from_utf8_lossy(expected));
-            }
-            self.examples.push(text);
+            let text = expected.map_or_else(
+                || String::from_utf8_lossy(found).into_owned(),
+                |expected| difference(found, expected),
+            );
+            self.examples.push(format!("{what}: {text}"));
         }
     }
+}
+
+/// Where two decisions differ, field by field.
+fn difference(found: &[u8], expected: &[u8]) -> String {
+    let parse = |bytes| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
+    let (found, expected) = (parse(found), parse(expected));
+    let mut text = format!(
+        "{} window {} of {}:",
+        found["id"], found["window"]["sequence"], found["session"]
+    );
+    for (field, value) in found.as_object().into_iter().flatten() {
+        if *value != expected[field] {
+            text += &format!("\n  {field} is   {value}\n  {field} was {}", expected[field]);
+        }
+    }
+    text
 }
 
 /// Records that must come as often as they are expected.

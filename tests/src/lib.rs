@@ -12,6 +12,7 @@
     reason = "tests, whose failures are panics"
 )]
 
+pub mod broker;
 pub mod chaos;
 pub mod kafka;
 pub mod ledger;

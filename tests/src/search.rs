@@ -18,6 +18,13 @@ impl Search {
         }
     }
 
+    /// None: nobody listens there.
+    pub fn nowhere() -> Self {
+        Self {
+            url: "http://127.0.0.1:9".to_owned(),
+        }
+    }
+
     /// The OpenSearch that `cargo xtask test` started.
     pub fn opensearch() -> Self {
         Self {

@@ -38,9 +38,14 @@ pub struct World {
 impl World {
     /// A world whose names start with `name`; `extra` is added to the configuration.
     pub async fn new(name: &str, search: &Search, extra: &str) -> Self {
+        Self::on(&required("DUCTUS_TEST_KAFKA"), name, search, extra).await
+    }
+
+    /// The same on another broker than that of all tests.
+    pub async fn on(bootstrap: &str, name: &str, search: &Search, extra: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let name = format!("{name}{}", std::process::id());
-        let kafka = Kafka::new(&required("DUCTUS_TEST_KAFKA"), &name);
+        let kafka = Kafka::new(bootstrap, &name);
         kafka.create_topics().await;
         let config = folder.path().join("ductus.toml");
         std::fs::write(&config, Self::config_text(&name, folder.path(), &kafka, search) + extra).unwrap();
@@ -55,10 +60,7 @@ impl World {
 
     /// Without a search server, and with the released models.
     pub async fn without_search(name: &str) -> Self {
-        let nowhere = Search {
-            url: "http://127.0.0.1:9".to_owned(),
-        };
-        Self::new(name, &nowhere, "").await.with_released_models()
+        Self::new(name, &Search::nowhere(), "").await.with_released_models()
     }
 
     /// Settings of every program that is started from now on, over those of the file.

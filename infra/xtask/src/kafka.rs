@@ -90,6 +90,22 @@ impl Kafka {
 
     /// Starts a node with its data, log and settings in `folder`.
     pub(crate) fn start(&self, folder: &Path, ports: Ports, lifetime: Lifetime) -> Result<Running> {
+        let launch = self.prepare(folder, ports, lifetime)?;
+        launch.start(|log| log.contains("Kafka Server started"))
+    }
+
+    /// Makes a node in `folder` that is not started: a test starts it by the script whose path comes back, and may kill it.
+    pub(crate) fn spare(&self, folder: &Path, ports: Ports) -> Result<PathBuf> {
+        let launch = self.prepare(folder, ports, Lifetime::WithUs)?;
+        let script = folder.join("start.sh");
+        let words = std::iter::once(launch.program.as_os_str()).chain(launch.arguments.iter().map(AsRef::as_ref));
+        let words: Vec<String> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
+        files::write(&script, &format!("#!/bin/sh\nexec {}\n", words.join(" ")))?;
+        files::make_executable(&script)?;
+        Ok(script)
+    }
+
+    fn prepare(&self, folder: &Path, ports: Ports, lifetime: Lifetime) -> Result<Launch> {
         let data = folder.join("data");
         files::make_folder(&data)?;
         let settings = folder.join("server.properties");
@@ -113,7 +129,7 @@ impl Kafka {
                 .arg(&settings);
             run_quiet(&mut format).context("cannot format Kafka's data folder")?;
         }
-        let launch = Launch {
+        Ok(Launch {
             name: "Kafka",
             folder: folder.to_path_buf(),
             program: self.java(),
@@ -130,8 +146,7 @@ impl Kafka {
             user: None,
             lifetime,
             start_timeout: START_TIMEOUT,
-        };
-        launch.start(|log| log.contains("Kafka Server started"))
+        })
     }
 
     /// Creates those of the pipeline's topics that are not there yet; returns how many it created.

@@ -201,8 +201,12 @@ impl Services {
                 .opensearch
                 .start(&folders.own.join("opensearch"), second, Lifetime::WithUs)
         })?;
+        let spare_ports = Ports::free()?;
+        let spare = setup.kafka.spare(&folders.own.join("spare-kafka"), spare_ports)?;
         let mut variables = ports.variables();
         variables.extend([
+            ("DUCTUS_TEST_SPARE_KAFKA", format!("127.0.0.1:{}", spare_ports.broker)),
+            ("DUCTUS_TEST_SPARE_KAFKA_START", spare.display().to_string()),
             ("DUCTUS_TEST_ELASTICSEARCH", format!("http://127.0.0.1:{search}")),
             ("DUCTUS_TEST_OPENSEARCH", format!("http://127.0.0.1:{second}")),
         ]);
