@@ -1,10 +1,9 @@
 //! Each kind of bad input has its fate: a dead letter with key, reason, place, size and hash; counts that add up; and the
 //! stream goes on.
 
-use crate::kafka::Record;
-use crate::oracle;
-use crate::search::Search;
-use crate::world::World;
+use ductus_tests::kafka::Record;
+use ductus_tests::oracle;
+use ductus_tests::world::World;
 use expect_test::expect;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -100,15 +99,7 @@ fn bad_inputs() -> Vec<(&'static str, Vec<Vec<u8>>)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_bad_input_becomes_a_dead_letter_and_the_stream_goes_on() {
-    let world = World::new(
-        "bad",
-        &Search {
-            url: "http://127.0.0.1:9".to_owned(),
-        },
-        "",
-    )
-    .await
-    .with_released_models();
+    let world = World::without_search("bad").await;
     let score = world.start(&["score"]).await;
     let inputs = bad_inputs();
     for (name, values) in &inputs {
@@ -130,7 +121,7 @@ async fn every_bad_input_becomes_a_dead_letter_and_the_stream_goes_on() {
     assert!(prediction.accounting.balances(), "{:?}", prediction.accounting);
     let start = Instant::now();
     while world.kafka.read("decisions").len() < prediction.decisions.len() {
-        assert!(start.elapsed() < crate::process::PATIENCE, "{}", score.log());
+        assert!(start.elapsed() < ductus_tests::process::PATIENCE, "{}", score.log());
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let accounting = &prediction.accounting;

@@ -1,10 +1,11 @@
 //! Recorded people through the whole line: `import`, `replay`, `score`, `index`; every window that the oracle predicts is
 //! in the search server exactly once.
 
-use crate::process::last_json;
-use crate::search::Search;
-use crate::world::World;
-use crate::{oracle, recordings};
+use super::recordings;
+use ductus_tests::oracle;
+use ductus_tests::process::last_json;
+use ductus_tests::search::Search;
+use ductus_tests::world::World;
 use std::collections::BTreeSet;
 
 const AALTO_PEOPLE: usize = 12;
@@ -14,7 +15,7 @@ const BALABIT_ROWS: usize = 6_000;
 #[tokio::test(flavor = "multi_thread")]
 async fn recordings_reach_elasticsearch_once() {
     recordings_reach(
-        "end_to_end::recordings_reach_elasticsearch_once",
+        "system::end_to_end::recordings_reach_elasticsearch_once",
         "es",
         Search::elasticsearch(),
     )
@@ -24,7 +25,7 @@ async fn recordings_reach_elasticsearch_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn recordings_reach_opensearch_once() {
     recordings_reach(
-        "end_to_end::recordings_reach_opensearch_once",
+        "system::end_to_end::recordings_reach_opensearch_once",
         "os",
         Search::opensearch(),
     )

@@ -1,10 +1,10 @@
 //! What is interrupted loses nothing: `score` killed in the middle, the search server away when `index` starts.
 
-use crate::kafka::Record;
-use crate::oracle;
-use crate::process::PATIENCE;
-use crate::search::Search;
-use crate::world::World;
+use ductus_tests::kafka::Record;
+use ductus_tests::oracle;
+use ductus_tests::process::PATIENCE;
+use ductus_tests::search::Search;
+use ductus_tests::world::World;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -57,15 +57,7 @@ fn ids(records: &[Record]) -> BTreeMap<String, BTreeSet<Vec<u8>>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_score_loses_no_decision_and_makes_up_none() {
-    let world = World::new(
-        "kill",
-        &Search {
-            url: "http://127.0.0.1:9".to_owned(),
-        },
-        "",
-    )
-    .await
-    .with_released_models();
+    let world = World::without_search("kill").await;
     let mut score = world.start(&["score"]).await;
     for cycle in 0..4 {
         send_sessions(&world, cycle * 8..(cycle + 1) * 8).await;
@@ -88,7 +80,7 @@ async fn a_killed_score_loses_no_decision_and_makes_up_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn index_waits_for_a_search_server_that_is_away() {
     let real = Search::elasticsearch();
-    let address = crate::process::free_address();
+    let address = ductus_tests::process::free_address();
     let world = World::new(
         "away",
         &Search {

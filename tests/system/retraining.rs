@@ -1,11 +1,11 @@
 //! The loop closes: history that `archive` fills → `query` → `train` → `promote` → the new model is live while `score` runs
 //! → `--roll-back`.
 
-use crate::process::{PATIENCE, last_json};
-use crate::search::Search;
-use crate::world::World;
-use crate::{oracle, recordings};
+use super::recordings;
 use ductus_dynamics::window::RELEASE_TIMEOUT_US;
+use ductus_tests::oracle;
+use ductus_tests::process::{PATIENCE, last_json};
+use ductus_tests::world::World;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -14,18 +14,10 @@ const PEOPLE: usize = 14;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn history_trains_a_model_that_goes_live_and_back() {
-    let Some(data) = recordings::folder("retraining::history_trains_a_model_that_goes_live_and_back") else {
+    let Some(data) = recordings::folder("system::retraining::history_trains_a_model_that_goes_live_and_back") else {
         return;
     };
-    let world = World::new(
-        "re",
-        &Search {
-            url: "http://127.0.0.1:9".to_owned(),
-        },
-        "",
-    )
-    .await
-    .with_released_models();
+    let world = World::without_search("re").await;
     let tables = world.tables().display().to_string();
     let pace = recordings::pace(&data, world.folder.path(), PEOPLE);
     world.batch(&["import", "pohmm", &pace.display().to_string(), "--out", "first.ndjson"]);
@@ -34,9 +26,10 @@ async fn history_trains_a_model_that_goes_live_and_back() {
 
     let before = play(&world, "first.ndjson", "").await;
     let old = model_of(&before, "");
-    until_history_holds_what_was_sent(&world, &tables, before.len()).await;
+    let prediction = oracle::predict(&world.kafka.topic("events"), &world.kafka.read("events"));
+    world.until_history_holds(&prediction, before.len() as u64).await;
     archive.stop();
-    dwell_by_class_and_user_is_right(&world, &tables);
+    dwell_by_class_and_user_is_right(&world);
 
     let trained = world.batch(&[
         "train",
@@ -136,7 +129,7 @@ fn model_of(decisions: &[Value], prefix: &str) -> String {
 
 fn promote(world: &World, arguments: &[&str]) {
     let registry = world.folder.path().join("models").display().to_string();
-    let topics: Vec<String> = crate::kafka::TOPICS
+    let topics: Vec<String> = ductus_tests::kafka::TOPICS
         .iter()
         .map(|logical| format!("topics.{logical}={}", world.kafka.topic(logical)))
         .collect();
@@ -149,7 +142,7 @@ fn promote(world: &World, arguments: &[&str]) {
 }
 
 /// Waits until the running scorer says that the model is live.
-async fn until_live(score: &crate::process::Program, sha256: &str) {
+async fn until_live(score: &ductus_tests::process::Program, sha256: &str) {
     let start = Instant::now();
     while !score
         .log()
@@ -166,41 +159,11 @@ async fn until_live(score: &crate::process::Program, sha256: &str) {
     }
 }
 
-fn query(world: &World, tables: &str, sql: &str) -> Vec<Value> {
-    let output = world.batch(&["query", sql, "--history", tables, "--format", "json"]);
-    output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// Waits until the tables hold as many rows as they must, and no more.
-async fn until_history_holds_what_was_sent(world: &World, tables: &str, decisions: usize) {
-    let prediction = oracle::predict(&world.kafka.topic("events"), &world.kafka.read("events"));
-    let accounting = &prediction.accounting;
-    let events = accounting.events - accounting.rejected.total();
-    let wanted = [
-        ("events", events),
-        ("windows", prediction.decisions.len() as u64),
-        ("decisions", decisions as u64),
-    ];
-    let start = Instant::now();
-    loop {
-        let count = |table: &str| {
-            query(world, tables, &format!("SELECT count(*) AS n FROM {table}"))[0]["n"]
-                .as_u64()
-                .unwrap()
-        };
-        let have = wanted.map(|(table, _)| (table, count(table)));
-        if have.iter().zip(&wanted).all(|(have, wanted)| have.1 >= wanted.1) {
-            assert_eq!(have, wanted);
-            return;
-        }
-        assert!(start.elapsed() < PATIENCE, "the tables hold {have:?} of {wanted:?}");
-    }
-}
-
 /// "Mean dwell by key class and user", against the same sum over the file that was replayed.
-fn dwell_by_class_and_user_is_right(world: &World, tables: &str) {
+fn dwell_by_class_and_user_is_right(world: &World) {
     let sql = "SELECT subject, class, avg(dwell_ms) AS dwell_ms FROM keystrokes WHERE dwell_ms IS NOT NULL GROUP BY subject, class ORDER BY subject, class";
-    let answered: BTreeMap<(String, String), f64> = query(world, tables, sql)
+    let answered: BTreeMap<(String, String), f64> = world
+        .query(sql)
         .iter()
         .map(|row| {
             let text = |name: &str| row[name].as_str().unwrap().to_owned();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::command::{command, run_quiet};
-use crate::services::{Launch, Lifetime, Running};
+use crate::services::{Launch, Lifetime, Running, free_port};
 use crate::{environment, files, java};
 
 const VERSION: &str = "4.3.1";
@@ -21,6 +21,48 @@ pub(crate) struct Kafka {
     java_home: PathBuf,
     jars: PathBuf,
     tools_log: PathBuf,
+}
+
+/// Where a node listens on 127.0.0.1.
+#[derive(Clone, Copy)]
+pub(crate) struct Ports {
+    pub(crate) broker: u16,
+    pub(crate) controller: u16,
+    /// For clients behind a proxy.
+    pub(crate) proxied: u16,
+    /// Where those clients are told that the node is: the proxy's own port. Nobody listens there until a test does.
+    pub(crate) proxy: u16,
+}
+
+impl Ports {
+    /// Four ports in a row.
+    pub(crate) fn from(broker: u16) -> Self {
+        Self {
+            broker,
+            controller: broker + 1,
+            proxied: broker + 2,
+            proxy: broker + 3,
+        }
+    }
+
+    /// Four ports that nobody uses at the moment.
+    pub(crate) fn free() -> Result<Self> {
+        Ok(Self {
+            broker: free_port()?,
+            controller: free_port()?,
+            proxied: free_port()?,
+            proxy: free_port()?,
+        })
+    }
+
+    /// What tells tests where the node is.
+    pub(crate) fn variables(self) -> Vec<(&'static str, String)> {
+        vec![
+            ("DUCTUS_TEST_KAFKA", format!("127.0.0.1:{}", self.broker)),
+            ("DUCTUS_TEST_KAFKA_PROXIED", format!("127.0.0.1:{}", self.proxied)),
+            ("DUCTUS_TEST_KAFKA_PROXY", format!("127.0.0.1:{}", self.proxy)),
+        ]
+    }
 }
 
 /// One line of `infra/topics.txt`.
@@ -47,21 +89,33 @@ impl Kafka {
     }
 
     /// Starts a node with its data, log and settings in `folder`.
-    pub(crate) fn start(
-        &self,
-        folder: &Path,
-        broker_port: u16,
-        controller_port: u16,
-        lifetime: Lifetime,
-    ) -> Result<Running> {
+    pub(crate) fn start(&self, folder: &Path, ports: Ports, lifetime: Lifetime) -> Result<Running> {
+        let launch = self.prepare(folder, ports, lifetime)?;
+        launch.start(|log| log.contains("Kafka Server started"))
+    }
+
+    /// Makes a node in `folder` that is not started: a test starts it by the script whose path comes back, and may kill it.
+    pub(crate) fn spare(&self, folder: &Path, ports: Ports) -> Result<PathBuf> {
+        let launch = self.prepare(folder, ports, Lifetime::WithUs)?;
+        let script = folder.join("start.sh");
+        let words = std::iter::once(launch.program.as_os_str()).chain(launch.arguments.iter().map(AsRef::as_ref));
+        let words: Vec<String> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
+        files::write(&script, &format!("#!/bin/sh\nexec {}\n", words.join(" ")))?;
+        files::make_executable(&script)?;
+        Ok(script)
+    }
+
+    fn prepare(&self, folder: &Path, ports: Ports, lifetime: Lifetime) -> Result<Launch> {
         let data = folder.join("data");
         files::make_folder(&data)?;
         let settings = folder.join("server.properties");
         let text = files::fill_template(
             include_str!("../../local/kafka/server.properties"),
             &[
-                ("broker_port", &broker_port.to_string()),
-                ("controller_port", &controller_port.to_string()),
+                ("broker_port", &ports.broker.to_string()),
+                ("controller_port", &ports.controller.to_string()),
+                ("proxied_port", &ports.proxied.to_string()),
+                ("proxy_port", &ports.proxy.to_string()),
                 ("data", &data.display().to_string()),
             ],
         );
@@ -75,7 +129,7 @@ impl Kafka {
                 .arg(&settings);
             run_quiet(&mut format).context("cannot format Kafka's data folder")?;
         }
-        let launch = Launch {
+        Ok(Launch {
             name: "Kafka",
             folder: folder.to_path_buf(),
             program: self.java(),
@@ -92,8 +146,7 @@ impl Kafka {
             user: None,
             lifetime,
             start_timeout: START_TIMEOUT,
-        };
-        launch.start(|log| log.contains("Kafka Server started"))
+        })
     }
 
     /// Creates those of the pipeline's topics that are not there yet; returns how many it created.

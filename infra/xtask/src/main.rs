@@ -12,6 +12,7 @@ mod demo;
 mod deny;
 mod elasticsearch;
 mod environment;
+mod faults;
 mod files;
 mod http;
 mod java;
@@ -47,6 +48,8 @@ enum Task {
     Demo(demo::Options),
     /// Set up, and run every check and every test, real services included.
     Test(test::Options),
+    /// Kill, pause and rebalance `score` for as long as you like, and compare what it decided with an undisturbed run.
+    Faults(faults::Options),
     /// Run every benchmark beside its yardstick.
     Bench(bench::Options),
     /// Judge the released models by every protocol and write docs/accuracy.md.
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
     let outcome = match CommandLine::parse().task {
         Task::Demo(options) => demo::demo(&options).map(|()| ExitCode::SUCCESS),
         Task::Test(options) => test::test(&options),
+        Task::Faults(options) => faults::faults(&options),
         Task::Bench(options) => bench::bench(&options),
         Task::Accuracy(options) => accuracy::accuracy(&options),
         Task::Up(options) => up::up(&options).map(|()| ExitCode::SUCCESS),

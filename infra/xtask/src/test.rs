@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -13,7 +13,7 @@ use clap::Args;
 
 use crate::command::{cargo, run_shown};
 use crate::elasticsearch::Elasticsearch;
-use crate::kafka::Kafka;
+use crate::kafka::{Kafka, Ports};
 use crate::opensearch::OpenSearch;
 use crate::services::{Lifetime, Running, free_port};
 use crate::tally::Tally;
@@ -114,12 +114,19 @@ fn web_checks(web: Option<&Web>, tally: &mut Tally) {
     tally.run("web: tests in a real browser", &mut web.script("test:browser"));
 }
 
+/// The build of the tests and of the long form of some of them: the same, so that neither has the other build again.
+pub(crate) fn build_everything() -> Command {
+    let mut build = cargo();
+    build.args(["build", "--workspace", "--bins", "--tests"]);
+    build
+}
+
 /// Builds first, so that the services need not wait while the compiler works.
 fn cargo_tests(setup: &Setup, options: &Options, tally: &mut Tally) {
     let before = tally.failed();
     tally.check("build the binaries and the tests", || {
         // In one go: the tests' own dependencies would otherwise have everything built a second time.
-        run_shown(cargo().args(["build", "--workspace", "--bins", "--tests"]))
+        run_shown(&mut build_everything())
     });
     if tally.failed() > before {
         return;
@@ -176,11 +183,9 @@ struct Services {
 
 impl Services {
     fn start(setup: &Setup, folders: &Folders) -> Result<Self> {
-        let [broker, controller, search, transport] = [free_port()?, free_port()?, free_port()?, free_port()?];
-        let kafka = report::stage(format!("Kafka on port {broker}"), || {
-            setup
-                .kafka
-                .start(&folders.own.join("kafka"), broker, controller, Lifetime::WithUs)
+        let (ports, search, transport) = (Ports::free()?, free_port()?, free_port()?);
+        let kafka = report::stage(format!("Kafka on port {}", ports.broker), || {
+            setup.kafka.start(&folders.own.join("kafka"), ports, Lifetime::WithUs)
         })?;
         let elasticsearch = report::stage(format!("Elasticsearch on port {search}"), || {
             setup.elasticsearch.start(
@@ -196,11 +201,15 @@ impl Services {
                 .opensearch
                 .start(&folders.own.join("opensearch"), second, Lifetime::WithUs)
         })?;
-        let variables = vec![
-            ("DUCTUS_TEST_KAFKA", format!("127.0.0.1:{broker}")),
+        let spare_ports = Ports::free()?;
+        let spare = setup.kafka.spare(&folders.own.join("spare-kafka"), spare_ports)?;
+        let mut variables = ports.variables();
+        variables.extend([
+            ("DUCTUS_TEST_SPARE_KAFKA", format!("127.0.0.1:{}", spare_ports.broker)),
+            ("DUCTUS_TEST_SPARE_KAFKA_START", spare.display().to_string()),
             ("DUCTUS_TEST_ELASTICSEARCH", format!("http://127.0.0.1:{search}")),
             ("DUCTUS_TEST_OPENSEARCH", format!("http://127.0.0.1:{second}")),
-        ];
+        ]);
         Ok(Self {
             variables,
             _running: vec![kafka, elasticsearch, opensearch],
@@ -209,13 +218,13 @@ impl Services {
 }
 
 /// Where the services of one test run keep their data and logs.
-struct Folders {
-    own: PathBuf,
+pub(crate) struct Folders {
+    pub(crate) own: PathBuf,
     shared: PathBuf,
 }
 
 impl Folders {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let folder = |cache: PathBuf| -> Result<PathBuf> {
             let all = cache.join("test-runs");
             remove_abandoned(&all);
@@ -229,7 +238,7 @@ impl Folders {
         })
     }
 
-    fn clean_up(&self, all_is_well: bool) {
+    pub(crate) fn clean_up(&self, all_is_well: bool) {
         for folder in [&self.own, &self.shared] {
             if all_is_well {
                 let _ = files::remove_folder(folder);

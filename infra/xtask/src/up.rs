@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::elasticsearch::Elasticsearch;
-use crate::kafka::Kafka;
+use crate::kafka::{Kafka, Ports};
 use crate::opensearch::OpenSearch;
 use crate::services::{self, Lifetime};
 use crate::{environment, files, java, onnxruntime, prerequisites, report};
@@ -16,7 +16,7 @@ use crate::{environment, files, java, onnxruntime, prerequisites, report};
 /// Which services, and where they listen.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Where Kafka listens on 127.0.0.1; its controller takes the next port.
+    /// Where Kafka listens on 127.0.0.1; its controller takes the next port, and the listener for fault tests the one after.
     #[arg(long, default_value_t = 9092)]
     kafka_port: u16,
     /// Where Elasticsearch listens on 127.0.0.1; its transport takes the port 100 above.
@@ -39,10 +39,10 @@ pub(crate) fn up(options: &Options) -> Result<()> {
     let endpoint = format!("127.0.0.1:{}", options.kafka_port);
     start("Kafka", "kafka", options.kafka_port, |folder| {
         services::require_free("Kafka", options.kafka_port, "--kafka-port")?;
-        services::require_free("Kafka's controller", options.kafka_port + 1, "--kafka-port")?;
-        kafka
-            .start(folder, options.kafka_port, options.kafka_port + 1, Lifetime::Detached)
-            .map(drop)
+        let ports = Ports::from(options.kafka_port);
+        services::require_free("Kafka's controller", ports.controller, "--kafka-port")?;
+        services::require_free("Kafka's listener for fault tests", ports.proxied, "--kafka-port")?;
+        kafka.start(folder, ports, Lifetime::Detached).map(drop)
     })?;
     report::stage("the pipeline's topics", || kafka.create_topics(&endpoint))?;
     start("Elasticsearch", "elasticsearch", options.elasticsearch_port, |folder| {

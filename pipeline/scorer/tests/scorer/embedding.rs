@@ -1,8 +1,10 @@
 //! What comes out: the trainer's numbers, the same bits in any company, and errors that name the window.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 
+use ductus_dynamics::event::Modality;
 use ductus_learn::{Network, NetworkConfig};
 use ductus_scorer::{Batching, Contract, Embedder, Model};
 use expect_test::expect;
@@ -80,6 +82,30 @@ fn the_same_window_gives_the_same_bits_in_any_company_and_padding() {
     }
 }
 
+/// What a decision rests on must not depend on which windows happened to be ready at the same moment.
+#[test]
+fn every_shipped_model_gives_the_same_bits_in_any_company() {
+    runtime();
+    let registry = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+    let mut models = 0;
+    for modality in Modality::ALL {
+        for entry in std::fs::read_dir(registry.join(modality.name())).expect("the registry holds models") {
+            let folder = entry.expect("the folder can be listed").path();
+            if !folder.is_dir() {
+                continue;
+            }
+            let model = Model::load(&folder, &Contract::of(modality)).expect("a shipped model keeps the contract");
+            assert_eq!(model.batching(), Batching::Together, "{}", folder.display());
+            any_company(
+                &mut Arc::new(model).embedder().expect("a session"),
+                Contract::of(modality).features,
+            );
+            models += 1;
+        }
+    }
+    assert!(models >= 3, "only {models} models");
+}
+
 fn embedder(graph: &Graph) -> Embedder {
     runtime();
     let dir = folder(&graph.bytes(), FEATURES, FEATURES, |_| ());
@@ -155,6 +181,19 @@ fn any_company(embedder: &mut Embedder, features: usize) {
             embedder.embed(call, &mut out).expect("right windows");
             let bits: Vec<u32> = out.iter().map(|value| value.to_bits()).collect();
             assert!(bits == expected, "calls of {size} windows give other bits");
+        }
+        // The same windows beside others: 37 shares no factor with their number.
+        let shuffled: Vec<usize> = (0..windows.len()).map(|i| i * 37 % windows.len()).collect();
+        for call in shuffled.chunks(size) {
+            let company: Vec<&[f32]> = call.iter().map(|&i| windows[i]).collect();
+            embedder.embed(&company, &mut out).expect("right windows");
+            for (&i, row) in call.iter().zip(out.chunks(dims)) {
+                let bits: Vec<u32> = row.iter().map(|value| value.to_bits()).collect();
+                assert!(
+                    bits == alone[i * dims..(i + 1) * dims],
+                    "window {i} has other bits in shuffled calls of {size}"
+                );
+            }
         }
     }
 }

@@ -4,13 +4,5 @@
 //! missing recordings are reported as skipped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
 
-mod bad_input;
-mod end_to_end;
-mod interruptions;
-mod kafka;
-mod oracle;
-mod process;
-mod recordings;
-mod retraining;
-mod search;
-mod world;
+mod faults;
+mod system;

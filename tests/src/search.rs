@@ -5,18 +5,28 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Elasticsearch or OpenSearch.
-pub(crate) struct Search {
-    pub(crate) url: String,
+pub struct Search {
+    /// Where it is.
+    pub url: String,
 }
 
 impl Search {
-    pub(crate) fn elasticsearch() -> Self {
+    /// The Elasticsearch that `cargo xtask test` started.
+    pub fn elasticsearch() -> Self {
         Self {
             url: crate::world::required("DUCTUS_TEST_ELASTICSEARCH"),
         }
     }
 
-    pub(crate) fn opensearch() -> Self {
+    /// None: nobody listens there.
+    pub fn nowhere() -> Self {
+        Self {
+            url: "http://127.0.0.1:9".to_owned(),
+        }
+    }
+
+    /// The OpenSearch that `cargo xtask test` started.
+    pub fn opensearch() -> Self {
         Self {
             url: crate::world::required("DUCTUS_TEST_OPENSEARCH"),
         }
@@ -33,7 +43,7 @@ impl Search {
     }
 
     /// How many documents a data stream holds.
-    pub(crate) async fn count(&self, stream: &str) -> u64 {
+    pub async fn count(&self, stream: &str) -> u64 {
         let _ = self
             .post(&format!("/{stream}/_refresh?ignore_unavailable=true"), &json!({}))
             .await;
@@ -47,7 +57,7 @@ impl Search {
     }
 
     /// Waits until a data stream holds `count` documents.
-    pub(crate) async fn until_count(&self, stream: &str, count: u64) {
+    pub async fn until_count(&self, stream: &str, count: u64) {
         let start = Instant::now();
         loop {
             let seen = self.count(stream).await;
@@ -63,7 +73,7 @@ impl Search {
     }
 
     /// Every document of a data stream: how often each id is there, and one source for it.
-    pub(crate) async fn documents(&self, stream: &str) -> BTreeMap<String, (u64, Value)> {
+    pub async fn documents(&self, stream: &str) -> BTreeMap<String, (u64, Value)> {
         let query = json!({"size": 2_000, "query": {"match_all": {}}});
         let mut page = self.post(&format!("/{stream}/_search?scroll=1m"), &query).await;
         let mut documents = BTreeMap::new();

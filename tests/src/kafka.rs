@@ -3,13 +3,15 @@
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{Headers, Message};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Logical names of the topics.
-pub(crate) const TOPICS: [&str; 7] = [
+pub const TOPICS: [&str; 7] = [
     "events",
     "decisions",
     "audit",
@@ -19,29 +21,42 @@ pub(crate) const TOPICS: [&str; 7] = [
     "models",
 ];
 /// Partitions of every topic of a test but `models`.
-pub(crate) const PARTITIONS: i32 = 4;
+pub const PARTITIONS: i32 = 4;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A record as tests look at it.
 #[derive(Clone, Debug)]
-pub(crate) struct Record {
-    pub(crate) partition: i32,
-    pub(crate) offset: i64,
-    pub(crate) timestamp_us: i64,
-    pub(crate) key: Option<String>,
-    pub(crate) value: Vec<u8>,
+pub struct Record {
+    /// Partition.
+    pub partition: i32,
+    /// Offset within it.
+    pub offset: i64,
+    /// Timestamp, µs since the Unix epoch.
+    pub timestamp_us: i64,
+    /// Key, where there is one.
+    pub key: Option<String>,
+    /// Value; empty for a tombstone.
+    pub value: Vec<u8>,
     /// The header `reason`.
-    pub(crate) reason: Option<String>,
+    pub reason: Option<String>,
+    /// The header `detail`.
+    pub detail: Option<String>,
 }
 
+/// The next offset to read, by partition; from the beginning where there is none.
+#[derive(Clone, Debug, Default)]
+pub struct Positions(BTreeMap<i32, i64>);
+
 /// The broker, as one test sees it.
-pub(crate) struct Kafka {
-    pub(crate) bootstrap: String,
+pub struct Kafka {
+    /// Where it is.
+    pub bootstrap: String,
     prefix: String,
 }
 
 impl Kafka {
-    pub(crate) fn new(bootstrap: &str, prefix: &str) -> Self {
+    /// A test's view; its topics begin with `prefix`.
+    pub fn new(bootstrap: &str, prefix: &str) -> Self {
         Self {
             bootstrap: bootstrap.to_owned(),
             prefix: prefix.to_owned(),
@@ -49,18 +64,19 @@ impl Kafka {
     }
 
     /// Physical name of a topic.
-    pub(crate) fn topic(&self, logical: &str) -> String {
+    pub fn topic(&self, logical: &str) -> String {
         format!("{}.{}", self.prefix, logical.replace('_', "-"))
     }
 
-    fn config(&self) -> ClientConfig {
+    /// What every client of the broker begins with.
+    pub fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.bootstrap);
         config
     }
 
     /// Makes the topics. Records of old recordings must stay, so nothing is deleted by age.
-    pub(crate) async fn create_topics(&self) {
+    pub async fn create_topics(&self) {
         let admin: AdminClient<DefaultClientContext> = self.config().create().unwrap();
         for logical in TOPICS {
             let name = self.topic(logical);
@@ -68,6 +84,7 @@ impl Kafka {
             let compacted = matches!(logical, "references" | "session_state" | "models");
             let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1))
                 .set("cleanup.policy", if compacted { "compact" } else { "delete" })
+                .set("min.compaction.lag.ms", "3600000")
                 .set("retention.ms", "-1");
             let made = admin
                 .create_topics([&topic], &AdminOptions::new().operation_timeout(Some(TIMEOUT)))
@@ -87,7 +104,7 @@ impl Kafka {
     }
 
     /// Sends values to the events topic under one key, in order.
-    pub(crate) async fn send(&self, key: &str, timestamp_us: i64, values: &[Vec<u8>]) {
+    pub async fn send(&self, key: &str, timestamp_us: i64, values: &[Vec<u8>]) {
         let producer: FutureProducer = self
             .config()
             .set("partitioner", "murmur2_random")
@@ -104,32 +121,55 @@ impl Kafka {
         }
     }
 
+    /// Puts one record into the first partition of a topic.
+    pub async fn put(&self, logical: &str, key: &str, value: &[u8]) {
+        let producer: FutureProducer = self.config().create().unwrap();
+        let topic = self.topic(logical);
+        let record = FutureRecord::to(&topic).partition(0).key(key).payload(value);
+        producer.send(record, TIMEOUT).await.unwrap();
+    }
+
     /// Everything that stands in a topic now, in order within each partition.
-    pub(crate) fn read(&self, logical: &str) -> Vec<Record> {
+    pub fn read(&self, logical: &str) -> Vec<Record> {
+        self.read_on(logical, &mut Positions::default())
+    }
+
+    /// What came since `positions`, up to the end, in order within each partition; the positions move on. Committed records
+    /// only: where a transaction is open, the end is before it.
+    pub fn read_on(&self, logical: &str, positions: &mut Positions) -> Vec<Record> {
         let consumer: BaseConsumer = self
             .config()
             .set("group.id", format!("{}-reader", self.prefix))
+            .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true")
+            .set("enable.auto.commit", "false")
+            .set("fetch.wait.max.ms", "10")
             .create()
             .unwrap();
         let topic = self.topic(logical);
         let partitions = if logical == "models" { 1 } else { PARTITIONS };
         let mut assignment = TopicPartitionList::new();
-        let mut left = 0;
         for partition in 0..partitions {
-            let (low, high) = consumer.fetch_watermarks(&topic, partition, TIMEOUT).unwrap();
-            left += high - low;
-            assignment
-                .add_partition_offset(&topic, partition, Offset::Offset(low))
-                .unwrap();
+            let offset = positions
+                .0
+                .get(&partition)
+                .map_or(Offset::Beginning, |next| Offset::Offset(*next));
+            assignment.add_partition_offset(&topic, partition, offset).unwrap();
         }
         consumer.assign(&assignment).unwrap();
         let mut records = Vec::new();
-        while left > 0 {
-            let message = consumer
-                .poll(TIMEOUT)
-                .unwrap_or_else(|| panic!("{topic}: {left} records do not come"))
-                .unwrap();
-            left -= 1;
+        let mut ended = BTreeSet::new();
+        while ended.len() < partitions as usize {
+            let message = match consumer.poll(TIMEOUT) {
+                Some(Ok(message)) => message,
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    ended.insert(partition);
+                    continue;
+                }
+                Some(Err(error)) => panic!("{topic}: {error}"),
+                None => panic!("{topic}: its end does not come"),
+            };
+            positions.0.insert(message.partition(), message.offset() + 1);
             records.push(Record {
                 partition: message.partition(),
                 offset: message.offset(),
@@ -137,13 +177,14 @@ impl Kafka {
                 key: message.key().map(|key| String::from_utf8_lossy(key).into_owned()),
                 value: message.payload().unwrap_or_default().to_vec(),
                 reason: header(&message, "reason"),
+                detail: header(&message, "detail"),
             });
         }
         records
     }
 
     /// The JSON values of a topic.
-    pub(crate) fn read_json(&self, logical: &str) -> Vec<serde_json::Value> {
+    pub fn read_json(&self, logical: &str) -> Vec<serde_json::Value> {
         self.read(logical)
             .iter()
             .map(|record| serde_json::from_slice(&record.value).unwrap())

@@ -6,14 +6,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long anything may take before a test gives up; far beyond what it needs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 fn program(name: &str) -> PathBuf {
     PathBuf::from(crate::world::required("DUCTUS_BIN_DIR")).join(name)
 }
 
 /// A loopback address that nobody listens on.
-pub(crate) fn free_address() -> String {
+pub fn free_address() -> String {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -22,7 +22,7 @@ pub(crate) fn free_address() -> String {
 }
 
 /// Runs a program to its end; its standard output. Fails with its log unless it ends with 0.
-pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(name: &str, folder: &Path, arguments: &[S]) -> String {
+pub fn run<S: AsRef<std::ffi::OsStr>>(name: &str, folder: &Path, arguments: &[S]) -> String {
     let output = Command::new(program(name))
         .args(arguments)
         .current_dir(folder)
@@ -39,13 +39,13 @@ pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(name: &str, folder: &Path, argument
 }
 
 /// The JSON object that a command prints as its last line.
-pub(crate) fn last_json(output: &str) -> serde_json::Value {
+pub fn last_json(output: &str) -> serde_json::Value {
     serde_json::from_str(output.lines().last().unwrap_or_default())
         .unwrap_or_else(|_| panic!("no JSON at the end of {output}"))
 }
 
 /// A running program.
-pub(crate) struct Program {
+pub struct Program {
     /// Where it serves its metrics and probes, once it is ready.
     listen: String,
     child: Child,
@@ -53,18 +53,35 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    pub(crate) fn start(name: &str, folder: &Path, arguments: &[String]) -> Self {
-        let role = arguments.last().map_or("", String::as_str);
-        let log = folder.join(format!("{name}-{role}-{}.log", free_address().replace([':', '.'], "-")));
+    /// Starts a program; its last argument is the role, by which its log is named.
+    pub fn start(name: &str, folder: &Path, arguments: &[String]) -> Self {
+        let mut command = Command::new(program(name));
+        command.args(arguments);
+        let log = log_file(name, folder, arguments);
         let file = std::fs::File::create(&log).unwrap();
-        let child = Command::new(program(name))
+        command.stdout(file.try_clone().unwrap()).stderr(file);
+        Self::spawn(command, folder, log)
+    }
+
+    /// The same for a program that finds the disk full when [`Program::fill_disk`] says so.
+    pub fn start_on_a_small_disk(name: &str, folder: &Path, arguments: &[String]) -> Self {
+        // A write beyond the limit is to fail as on a full disk, not to end the program. Its log is no file of its own.
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]);
+        command
+            .arg(program(name))
             .args(arguments)
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(file.try_clone().unwrap())
-            .stderr(file)
-            .spawn()
-            .unwrap();
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let log = log_file(name, folder, arguments);
+        let mut started = Self::spawn(command, folder, log.clone());
+        let mut output = started.child.stderr.take().unwrap();
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::fs::File::create(log).unwrap()));
+        started
+    }
+
+    fn spawn(mut command: Command, folder: &Path, log: PathBuf) -> Self {
+        let child = command.current_dir(folder).stdin(Stdio::null()).spawn().unwrap();
         Self {
             listen: String::new(),
             child,
@@ -72,8 +89,22 @@ impl Program {
         }
     }
 
+    /// From now on it can write no byte to any file, or again as many as it likes.
+    pub fn fill_disk(&self, full: bool) {
+        let limit = if full {
+            "--fsize=0:unlimited"
+        } else {
+            "--fsize=unlimited:unlimited"
+        };
+        let set = Command::new("prlimit")
+            .args(["--pid", &self.id().to_string(), limit])
+            .status()
+            .unwrap();
+        assert!(set.success(), "cannot limit the size of files");
+    }
+
     /// Waits until `/readyz` at `listen` says so.
-    pub(crate) async fn until_ready(&mut self, listen: &str) {
+    pub async fn until_ready(&mut self, listen: &str) {
         self.listen = listen.to_owned();
         let url = format!("http://{listen}/readyz");
         let start = Instant::now();
@@ -93,7 +124,7 @@ impl Program {
     }
 
     /// The sum of a counter over its labels that hold `label`.
-    pub(crate) async fn counter(&self, name: &str, label: &str) -> u64 {
+    pub async fn counter(&self, name: &str, label: &str) -> u64 {
         let text = reqwest::get(format!("http://{}/metrics", self.listen))
             .await
             .unwrap()
@@ -107,13 +138,13 @@ impl Program {
     }
 
     /// What it has printed so far.
-    pub(crate) fn log(&self) -> String {
+    pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Asks it to stop and waits; fails with its log unless it ends with 0.
-    pub(crate) fn stop(mut self) {
-        self.terminate();
+    pub fn stop(mut self) {
+        self.signal("-TERM");
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -126,17 +157,53 @@ impl Program {
     }
 
     /// `kill -9`.
-    pub(crate) fn kill(mut self) {
+    pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    fn terminate(&self) {
-        let _ = Command::new("kill")
-            .arg("-TERM")
-            .arg(self.child.id().to_string())
-            .status();
+    /// `SIGSTOP`: it does nothing any more, and does not know it.
+    pub fn pause(&self) {
+        self.signal("-STOP");
     }
+
+    /// `SIGCONT`.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The most memory that it has held so far, bytes.
+    pub fn memory_bytes_max(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
+    }
+
+    /// Fails with its log if it has ended by itself.
+    pub fn assert_running(&mut self) {
+        if let Some(status) = self.child.try_wait().unwrap() {
+            panic!("ended with {status}:\n{}", self.log());
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .arg(signal)
+            .arg(self.child.id().to_string())
+            .status()
+            .unwrap();
+        assert!(sent.success(), "cannot send {signal}: it has ended\n{}", self.log());
+    }
+}
+
+fn log_file(name: &str, folder: &Path, arguments: &[String]) -> PathBuf {
+    let role = arguments.last().map_or("", String::as_str);
+    folder.join(format!("{name}-{role}-{}.log", free_address().replace([':', '.'], "-")))
 }
 
 impl Drop for Program {

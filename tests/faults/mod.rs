@@ -1,0 +1,8 @@
+//! The whole line with faults, against the oracle: nothing lost, nothing twice, nothing different.
+
+mod archive;
+mod broker;
+mod index;
+mod input;
+mod models;
+mod score;

@@ -1,0 +1,43 @@
+//! Instances of `score` that are killed, paused, added and taken away.
+
+use ductus_tests::chaos::{self, Chaos, Fault};
+
+const SEED: u64 = 20_261_121;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_instances_are_killed_at_random_instants() {
+    let world = chaos::world("kill9").await;
+    let mut chaos = Chaos::start(&world, 2, SEED).await;
+    for cycle in 0..25 {
+        chaos
+            .cycle(if cycle % 8 == 7 { Fault::KillAll } else { Fault::Kill })
+            .await;
+    }
+    chaos::assert_holds(SEED, &chaos.finish().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_instance_becomes_three_and_one_again() {
+    let world = chaos::world("scale").await;
+    let mut chaos = Chaos::start(&world, 1, SEED + 1).await;
+    chaos.sleep(2_000..3_000).await;
+    for _ in 0..2 {
+        chaos.join();
+        chaos.sleep(1_500..4_000).await;
+    }
+    for _ in 0..2 {
+        chaos.leave();
+        chaos.sleep(1_500..4_000).await;
+    }
+    chaos::assert_holds(SEED + 1, &chaos.finish().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_slept_too_long_changes_nothing() {
+    let world = chaos::world("zombie").await;
+    let mut chaos = Chaos::start(&world, 2, SEED + 2).await;
+    for _ in 0..4 {
+        chaos.cycle(Fault::Pause).await;
+    }
+    chaos::assert_holds(SEED + 2, &chaos.finish().await);
+}

@@ -1,0 +1,63 @@
+//! A broker of a test's own, to be killed.
+
+use crate::process::PATIENCE;
+use crate::world::required;
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The spare broker that `cargo xtask test` prepared. Only one test may use it.
+pub struct SpareBroker {
+    /// Where it is.
+    pub address: String,
+    child: Child,
+}
+
+impl SpareBroker {
+    /// Starts it and waits until it takes connections.
+    pub async fn start() -> Self {
+        let address = required("DUCTUS_TEST_SPARE_KAFKA");
+        let mut broker = Self {
+            child: Self::spawn(),
+            address,
+        };
+        broker.until_up().await;
+        broker
+    }
+
+    /// `kill -9`, and after a while the same broker again, on what it had written.
+    pub async fn crash(&mut self, away: Duration) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        tokio::time::sleep(away).await;
+        self.child = Self::spawn();
+        self.until_up().await;
+    }
+
+    fn spawn() -> Child {
+        Command::new(required("DUCTUS_TEST_SPARE_KAFKA_START"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    async fn until_up(&mut self) {
+        let start = Instant::now();
+        while TcpStream::connect(&self.address).is_err() {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("the spare broker ended with {status}");
+            }
+            assert!(start.elapsed() < PATIENCE, "the spare broker does not come up");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+impl Drop for SpareBroker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
