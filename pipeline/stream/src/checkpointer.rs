@@ -14,7 +14,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext, PurgeConfig};
 use rdkafka::{Offset, TopicPartitionList};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -116,9 +116,11 @@ impl Writer {
         let Err(error) = self.try_write(&checkpoint, membership) else {
             return Ok(Outcome::Committed);
         };
-        // What is not aborted here is when the transactional id is registered again.
+        // Aborting waits until every record has its report, and this client's reports come only where somebody takes them.
+        self.producer.purge(PurgeConfig::default().queue().inflight());
         self.producer
-            .abort_transaction(self.timeout)
+            .flush(self.timeout)
+            .and_then(|()| self.producer.abort_transaction(self.timeout))
             .map_err(kafka("aborting a checkpoint"))?;
         if is_stale(&error) {
             Ok(Outcome::Stale(checkpoint))

@@ -30,7 +30,7 @@ use ductus_dynamics::line::{Accounting, Embedded, Ingested, LineConfig, Record};
 use ductus_dynamics::wire::{self, AuditAction, AuditRecord, ModelRef};
 use partition::Partition;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -46,6 +46,9 @@ pub(crate) struct ShardStatus {
     pub(crate) partitions: AtomicUsize,
     /// Whether it is up, that is, not between two tries.
     pub(crate) running: AtomicBool,
+    /// What embedding a window took lately, ns; 0 before the first. It outlives the shard: one that took on too much for the
+    /// group's patience takes on less at its next try.
+    embed_ns: AtomicU64,
     /// By partition that it has.
     accounting: Mutex<BTreeMap<i32, Accounting>>,
 }
@@ -140,8 +143,26 @@ where
     /// [`StreamError`]
     pub(crate) fn finish(mut self) -> Result<(), StreamError> {
         self.rebalance()?;
-        self.work.checkpoint_now(&mut self.input)?;
-        self.work.publish();
+        let Self { input, work } = &mut self;
+        work.conclude()?;
+        let (since, bound) = (work.output.now(), Duration::from_millis(work.config.flush_timeout_ms));
+        // Members that stop together move the group on under each other's checkpoints: it is served until one succeeds.
+        while !work.checkpoint_step(input)? {
+            input.pause(true)?;
+            input.read(Duration::ZERO, 1, &mut |_| Err(StreamError::ReadWhilePaused))?;
+            match input.change() {
+                Some(Change::Revoked { partitions, lost: true }) => return Err(StreamError::Lost(partitions)),
+                Some(Change::Revoked { partitions, .. }) => work.give_up(input, &partitions)?,
+                // They are somebody else's as soon as this member leaves.
+                Some(Change::Assigned(_)) | None => {}
+            }
+            let waited = work.output.now().saturating_sub(since);
+            if waited > bound {
+                let waited_ms = waited.as_millis() as u64;
+                return Err(StreamError::CheckpointTimeout { waited_ms });
+            }
+        }
+        work.publish();
         Ok(())
     }
 
@@ -159,7 +180,7 @@ where
         self.read()?;
         let work = &mut self.work;
         if work.is_batch_due() {
-            work.conclude()?;
+            work.conclude_some(work.affordable())?;
         }
         work.follow_references(&mut self.input, false)?;
         work.output.serve()?;
@@ -167,9 +188,16 @@ where
         work.checkpoint_when_due(&mut self.input)
     }
 
-    /// Takes the records that are there, up to a bound; waits for the first one only.
+    /// Takes the records that are there, up to a bound; waits for the first one only. With more windows waiting than one turn
+    /// can embed, or without checkpoints for too long, the group is served and nothing is taken.
     fn read(&mut self) -> Result<(), StreamError> {
         let Self { input, work } = self;
+        let windows_max = work.config.batch_windows_max.min(work.affordable());
+        let full = work.batch.len() >= windows_max;
+        input.pause(full || work.is_checkpoint_overdue())?;
+        if full {
+            return input.read(Duration::ZERO, 1, &mut |_| Err(StreamError::ReadWhilePaused));
+        }
         let bound = Duration::from_millis(work.config.batch_wait_ms);
         let wait = work
             .batch
@@ -177,7 +205,7 @@ where
             .unwrap_or(Duration::from_millis(work.config.poll_ms));
         input.read(wait, work.config.poll_records_max, &mut |incoming| {
             work.take(incoming)?;
-            Ok(work.batch.len() < work.config.batch_windows_max)
+            Ok(work.batch.len() < windows_max)
         })
     }
 
@@ -187,7 +215,7 @@ where
             match change {
                 Change::Assigned(partitions) => self.assigned(&partitions)?,
                 Change::Revoked { partitions, lost: true } => return Err(StreamError::Lost(partitions)),
-                Change::Revoked { partitions, .. } => self.revoked(&partitions)?,
+                Change::Revoked { partitions, .. } => self.work.give_up(&mut self.input, &partitions)?,
             }
             let count = self.work.partitions.len();
             self.work.status.partitions.store(count, Ordering::Release);
@@ -215,22 +243,6 @@ where
         tracing::info!(shard = work.index, ?partitions, "partitions assigned");
         Ok(())
     }
-
-    fn revoked(&mut self, partitions: &[i32]) -> Result<(), StreamError> {
-        let Self { input, work } = self;
-        work.checkpoint_now(input)?;
-        work.publish();
-        for partition in partitions {
-            work.partitions.remove(partition);
-            work.metrics.forget_partition(*partition);
-        }
-        let mut accounting = work.status.accounting.lock().unwrap_or_else(PoisonError::into_inner);
-        accounting.retain(|partition, _| !partitions.contains(partition));
-        drop(accounting);
-        input.unassign(partitions)?;
-        tracing::info!(shard = work.index, ?partitions, "partitions revoked");
-        Ok(())
-    }
 }
 
 impl<O: Output> Work<'_, O> {
@@ -248,6 +260,25 @@ impl<O: Output> Work<'_, O> {
         }
         let stood_ms = stood.as_millis() as u64;
         Err(StreamError::Overslept { stood_ms })
+    }
+
+    /// A last checkpoint, then the group goes on without us.
+    fn give_up<I>(&mut self, input: &mut I, partitions: &[i32]) -> Result<(), StreamError>
+    where
+        I: Input<Membership = O::Membership>,
+    {
+        self.checkpoint_now(input)?;
+        self.publish();
+        for partition in partitions {
+            self.partitions.remove(partition);
+            self.metrics.forget_partition(*partition);
+        }
+        let mut accounting = self.status.accounting.lock().unwrap_or_else(PoisonError::into_inner);
+        accounting.retain(|partition, _| !partitions.contains(partition));
+        drop(accounting);
+        input.unassign(partitions)?;
+        tracing::info!(shard = self.index, ?partitions, "partitions revoked");
+        Ok(())
     }
 
     fn is_batch_due(&self) -> bool {
@@ -299,22 +330,34 @@ impl<O: Output> Work<'_, O> {
             };
             self.batch.push(waiting, now);
         }
-        // A session that was closed is forgotten once its windows are concluded. Its next batch may be the next record, and
-        // whether that opens a new session must not depend on how windows were batched.
-        let closed = |audit: &AuditRecord| audit.action == AuditAction::SessionClosed;
-        if self.ingested.audits.iter().any(closed) {
-            self.conclude()?;
-        }
         Ok(())
+    }
+
+    /// How many windows can be embedded in a quarter of the time that the group bears.
+    fn affordable(&self) -> usize {
+        let budget_ns = self.silence_max.as_nanos() as u64 / 4;
+        let affordable = budget_ns.checked_div(self.status.embed_ns.load(Ordering::Relaxed));
+        affordable.map_or(usize::MAX, |windows| windows.max(1) as usize)
     }
 
     /// Embeds and concludes every window that waits, and says what follows.
     fn conclude(&mut self) -> Result<(), StreamError> {
+        self.conclude_some(usize::MAX)
+    }
+
+    /// The same for at most so many windows.
+    fn conclude_some(&mut self, most: usize) -> Result<(), StreamError> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        self.batch
-            .embed(&mut *self.embed, self.config.batch_windows_max, self.metrics)?;
+        let (together, before) = (self.config.batch_windows_max.min(most), self.output.now());
+        let embedded = self.batch.embed(&mut *self.embed, most, together, self.metrics)?;
+        if embedded > 0 {
+            let took = self.output.now().saturating_sub(before).as_nanos() as u64 / embedded as u64;
+            let lately = self.status.embed_ns.load(Ordering::Relaxed);
+            let mean = if lately == 0 { took } else { (3 * lately + took) / 4 };
+            self.status.embed_ns.store(mean.max(1), Ordering::Relaxed);
+        }
         self.still_awake()?;
         let Self {
             batch,
@@ -324,7 +367,7 @@ impl<O: Output> Work<'_, O> {
             document,
             ..
         } = self;
-        batch.conclude(|waiting, embedding| {
+        batch.conclude(output.now(), |waiting, embedding| {
             let Some(partition) = partitions.get_mut(&waiting.partition) else {
                 return Ok(());
             };

@@ -388,7 +388,7 @@ fn scoring_does_not_start_on_topics_that_do_not_fit() {
     }
     let settings = KafkaSettings::for_brokers(&cluster.bootstrap_servers());
     let error = crate::check_topics(&settings, &topics, &topics.for_scoring(), support::BOUND).unwrap_err();
-    expect!["topic ductus.models.v1 does not exist; topic ductus.events.v1-dlq does not exist; topic ductus.events.v1 has 4 partitions and ductus.references.v1 has 3, but they must have equally many; create the topics as infra/topics.txt says"].assert_eq(&error.to_string());
+    expect!["topic ductus.session-state.v1 does not exist; topic ductus.models.v1 does not exist; topic ductus.events.v1-dlq does not exist; topic ductus.events.v1 has 4 partitions and ductus.decisions.v1 has 1, but they must have equally many; topic ductus.events.v1 has 4 partitions and ductus.references.v1 has 3, but they must have equally many; create the topics as infra/topics.txt says"].assert_eq(&error.to_string());
     let ensured = crate::ensure_topics(&settings, &topics.specs(), 1, Duration::from_secs(3)).unwrap();
     assert_eq!(ensured.existing.len(), 4);
     assert_eq!(

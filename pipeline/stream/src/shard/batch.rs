@@ -54,17 +54,19 @@ impl Batch {
         self.since.map(|since| bound.saturating_sub(now.saturating_sub(since)))
     }
 
-    /// Embeds what is to be embedded, at most `windows_max` at a time.
+    /// Embeds what is to be embedded of the first `most` windows, at most `together` at a time; returns how many were.
     pub(super) fn embed(
         &mut self,
         embed: &mut dyn Embed,
-        windows_max: usize,
+        most: usize,
+        together: usize,
         metrics: &StreamMetrics,
-    ) -> Result<(), StreamError> {
+    ) -> Result<usize, StreamError> {
         self.embeddings.clear();
         self.rows.clear();
-        self.rows.resize(self.waiting.len(), 0..0);
-        let mut done = vec![false; self.waiting.len()];
+        self.rows.resize(self.waiting.len().min(most), 0..0);
+        let mut done = vec![false; self.rows.len()];
+        let mut embedded = 0;
         // Few models are in use at a time: one, or two while a partition is rebuilt.
         while let Some(first) = (0..done.len()).find(|&index| !done[index] && self.waiting[index].model.is_some()) {
             let Some(model) = self.waiting[first].model.clone() else {
@@ -74,12 +76,13 @@ impl Batch {
             let of_model: Vec<usize> = (first..done.len())
                 .filter(|&index| same(&self.waiting[index]))
                 .collect();
-            for chunk in of_model.chunks(windows_max.max(1)) {
+            for chunk in of_model.chunks(together.max(1)) {
                 self.embed_chunk(embed, &model, chunk.to_vec(), metrics)?;
             }
+            embedded += of_model.len();
             of_model.iter().for_each(|&index| done[index] = true);
         }
-        Ok(())
+        Ok(embedded)
     }
 
     /// Embeds the windows at `chunk`, without those that the engine refuses.
@@ -128,13 +131,15 @@ impl Batch {
         Ok(())
     }
 
-    /// Hands out the windows with their embeddings, and is empty afterwards.
+    /// Hands out the windows that were embedded last with their embeddings; the others wait on.
     pub(super) fn conclude(
         &mut self,
+        now: Duration,
         mut each: impl FnMut(Waiting, Option<&[f32]>) -> Result<(), StreamError>,
     ) -> Result<(), StreamError> {
-        self.since = None;
-        for (waiting, row) in self.waiting.drain(..).zip(self.rows.drain(..)) {
+        let concluded = self.rows.len();
+        self.since = (concluded < self.waiting.len()).then_some(now);
+        for (waiting, row) in self.waiting.drain(..concluded).zip(self.rows.drain(..)) {
             let embedding = self.embeddings.get(row).filter(|embedding| !embedding.is_empty());
             each(waiting, embedding)?;
         }

@@ -4,6 +4,7 @@
 //! except where something from outside takes effect with it, or partitions are given up; one at a time; when none succeeds
 //! for too long, nothing more is read.
 
+use super::partition::Partition;
 use super::{Work, now_us};
 use crate::error::StreamError;
 use crate::log::{Checkpoint, Input, Outcome, Output};
@@ -77,6 +78,10 @@ impl<O: Output> Work<'_, O> {
                 || kept_bytes > self.config.checkpoint_bytes_max;
             let outside = self.is_outside_due(due);
             if due || outside {
+                // With more windows than one turn can embed, the checkpoint is taken when they are through.
+                if self.batch.len() > self.affordable() {
+                    return Ok(());
+                }
                 self.conclude()?;
                 self.observe(input);
                 if outside {
@@ -85,8 +90,13 @@ impl<O: Output> Work<'_, O> {
                 self.prepare()?;
             }
         }
+        Ok(())
+    }
+
+    /// Whether no checkpoint has succeeded for so long that nothing more may be read.
+    pub(super) fn is_checkpoint_overdue(&self) -> bool {
         let age = self.output.now().saturating_sub(self.checkpoints.fresh);
-        input.pause(age > Duration::from_millis(self.config.checkpoint_age_ms_max))
+        age > Duration::from_millis(self.config.checkpoint_age_ms_max)
     }
 
     /// While something takes effect with a checkpoint, nothing is read or decided: waits a little for it, and serves the group
@@ -104,7 +114,6 @@ impl<O: Output> Work<'_, O> {
             self.prepare()?;
         } else if self.checkpoints.are_idle() {
             self.checkpoints.holding = false;
-            input.pause(false)?;
             return Ok(false);
         }
         if self.output.now().saturating_sub(self.checkpoints.begun) > SILENCE_MAX {
@@ -112,6 +121,20 @@ impl<O: Output> Work<'_, O> {
             input.read(WAIT, 1, &mut |_| Err(StreamError::ReadWhilePaused))?;
         }
         Ok(true)
+    }
+
+    /// One step towards a checkpoint of everything; says whether it is written. Nothing is read or decided any more.
+    pub(super) fn checkpoint_step<I>(&mut self, input: &mut I) -> Result<bool, StreamError>
+    where
+        I: Input<Membership = O::Membership>,
+    {
+        if self.checkpoints.are_idle() {
+            self.prepare()?;
+        }
+        self.output.serve()?;
+        self.advance(input, WAIT)?;
+        let news = self.partitions.values().any(Partition::has_news);
+        Ok(self.checkpoints.are_idle() && !news)
     }
 
     /// Writes a checkpoint of everything and waits for it.
