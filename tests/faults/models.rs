@@ -17,7 +17,7 @@ use std::time::Duration;
 const SEED: u64 = 20_261_124;
 const SWAPS: usize = 20;
 /// About as many windows.
-const SLOW_RECORDS: usize = 100;
+const SLOW_RECORDS: usize = 260;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_is_swapped_every_second() {

@@ -151,10 +151,22 @@ where
             input.pause(true)?;
             input.read(Duration::ZERO, 1, &mut |_| Err(StreamError::ReadWhilePaused))?;
             match input.change() {
-                Some(Change::Revoked { partitions, lost: true }) => return Err(StreamError::Lost(partitions)),
+                // Somebody else goes on from the last checkpoint: nothing is left to be finished here.
+                Some(Change::Revoked { partitions, lost: true }) => {
+                    tracing::warn!(
+                        shard = work.index,
+                        ?partitions,
+                        "partitions were lost while the shard stopped"
+                    );
+                    return Ok(());
+                }
                 Some(Change::Revoked { partitions, .. }) => work.give_up(input, &partitions)?,
-                // They are somebody else's as soon as this member leaves.
-                Some(Change::Assigned(_)) | None => {}
+                // Taken, because the group waits for an answer, and not read: they are somebody else's when this member leaves.
+                Some(Change::Assigned(partitions)) => {
+                    let unread: Vec<_> = partitions.iter().map(|&partition| (partition, 0)).collect();
+                    input.assign(&unread)?;
+                }
+                None => {}
             }
             let waited = work.output.now().saturating_sub(since);
             if waited > bound {
