@@ -11,10 +11,10 @@
 //! let slot = ModelSlot::load(&folder, Contract::of(Modality::Keystroke))?;
 //!
 //! // in every shard thread
-//! let mut handle = slot.handle()?;
+//! let turn = slot.current();
+//! let mut embedder = turn.model.embedder()?; // again where `slot.generation()` is another
 //! let mut embeddings = Vec::new();
-//! handle.refresh()?; // between batches
-//! let generation = handle.embed(&[&window], &mut embeddings)?;
+//! embedder.embed(&[&window], &mut embeddings)?;
 //! # Ok(())
 //! # }
 //! ```
@@ -29,7 +29,7 @@
 //!
 //! 1. ONNX Runtime sees no byte whose hash, layout and modality were not checked ([`Model::load`]).
 //! 2. One window gives one embedding, bit for bit, in whatever company it goes through the network ([`Batching`]).
-//! 3. A batch runs on one model, and its result carries that model's generation ([`ModelHandle`]).
+//! 3. A batch runs on one model: that of its embedder ([`Embedder::model`]).
 //! 4. A refused model changes nothing: the running one stays ([`ModelSlot::swap`]).
 //! 5. No logging, no environment variables, no threads of its own: what happens is returned.
 
@@ -53,4 +53,4 @@ pub use manifest::{
 };
 pub use model::{Contract, Model};
 pub use runtime::{CACHED_LIBRARY, Candidate, Runtime, candidates, locate};
-pub use swap::{ModelHandle, ModelSlot, Turn};
+pub use swap::{ModelSlot, Turn};

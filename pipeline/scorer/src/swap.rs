@@ -1,8 +1,7 @@
 //! Models change while shards run.
 //!
-//! A [`ModelSlot`] holds the current model of one modality for all threads; each thread follows it with its own
-//! [`ModelHandle`]. Invariants: a batch runs on one model from beginning to end, because a handle changes models only when
-//! its thread says [`refresh`](ModelHandle::refresh); generations only grow, so a result is told from another model's by its
+//! A [`ModelSlot`] holds the current model of one modality for all threads; each thread makes its own embedder of it when it
+//! takes it up. Invariants: an embedder stays with its model; generations only grow, so that another turn is seen by its
 //! number; a model that is refused changes nothing.
 
 use std::path::{Component, Path};
@@ -11,8 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ductus_dynamics::wire::ModelAnnouncement;
 
-use crate::embedder::Embedder;
-use crate::error::{EmbedError, ModelError};
+use crate::error::ModelError;
 use crate::model::{Contract, Model};
 
 /// A model and the number of its turn, from 1; going back to an earlier model is a new turn.
@@ -109,66 +107,8 @@ impl ModelSlot {
         current.clone()
     }
 
-    /// A new follower for the calling thread.
-    ///
-    /// # Errors
-    ///
-    /// As [`Model::embedder`].
-    pub fn handle(self: &Arc<Self>) -> Result<ModelHandle, EmbedError> {
-        let Turn { generation, model } = self.current();
-        Ok(ModelHandle {
-            slot: Arc::clone(self),
-            generation,
-            embedder: model.embedder()?,
-        })
-    }
-
     /// A panic elsewhere cannot leave half a turn behind: it is replaced as a whole.
     fn lock(&self) -> MutexGuard<'_, Turn> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// One thread's embedder that follows a [`ModelSlot`].
-pub struct ModelHandle {
-    slot: Arc<ModelSlot>,
-    generation: u64,
-    embedder: Embedder,
-}
-
-impl ModelHandle {
-    /// Takes up the slot's current model if it is another one than this handle's; true when it was. Call it between batches.
-    ///
-    /// # Errors
-    ///
-    /// [`EmbedError::Runtime`] when no session could be made; the handle then goes on with the model that it has.
-    pub fn refresh(&mut self) -> Result<bool, EmbedError> {
-        if self.slot.generation() == self.generation {
-            return Ok(false);
-        }
-        let Turn { generation, model } = self.slot.current();
-        self.embedder = model.embedder()?;
-        self.generation = generation;
-        Ok(true)
-    }
-
-    /// Embeds with the model that this handle has now, see [`Embedder::embed`], and says which generation it was.
-    ///
-    /// # Errors
-    ///
-    /// As [`Embedder::embed`].
-    pub fn embed(&mut self, windows: &[&[f32]], out: &mut Vec<f32>) -> Result<u64, EmbedError> {
-        self.embedder.embed(windows, out)?;
-        Ok(self.generation)
-    }
-
-    /// The generation that the next batch will have.
-    pub fn generation(&self) -> u64 {
-        self.generation
-    }
-
-    /// The model that the next batch will have.
-    pub fn model(&self) -> &Arc<Model> {
-        self.embedder.model()
     }
 }

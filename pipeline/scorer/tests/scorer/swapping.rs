@@ -1,12 +1,11 @@
 //! Models change while threads embed: every result belongs to exactly one model, and a bad model changes nothing.
 
 use std::fs;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ductus_dynamics::event::Modality;
 use ductus_dynamics::wire::ModelAnnouncement;
-use ductus_scorer::{MODEL_FILE, ModelError, ModelSlot};
+use ductus_scorer::{Embedder, MODEL_FILE, ModelError, ModelSlot, Turn};
 use expect_test::{Expect, expect};
 use tempfile::TempDir;
 
@@ -26,6 +25,10 @@ fn upright_and_negated() -> (TempDir, TempDir) {
     (upright, negated)
 }
 
+fn embedder(turn: &Turn) -> Embedder {
+    turn.model.embedder().expect("a session")
+}
+
 /// A folder whose network is not the one its manifest describes.
 fn bad() -> TempDir {
     let dir = folder(&Graph::right(FEATURES as u64).bytes(), FEATURES, FEATURES, |_| ());
@@ -43,8 +46,7 @@ fn concurrent_embedding_never_mixes_models() {
     let windows: Vec<&[f32]> = windows.iter().map(Vec::as_slice).collect();
 
     let mut expected = Vec::new();
-    slot.handle()
-        .expect("a session")
+    embedder(&slot.current())
         .embed(&windows, &mut expected)
         .expect("right windows");
     let opposite: Vec<f32> = expected.iter().map(|value| -value).collect();
@@ -53,15 +55,18 @@ fn concurrent_embedding_never_mixes_models() {
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
-                let mut handle = slot.handle().expect("a session");
+                let mut turn = slot.current();
+                let mut mine = embedder(&turn);
                 let mut out = Vec::new();
-                let mut before = 0;
                 at_work.fetch_add(1, Ordering::Relaxed);
                 loop {
-                    handle.refresh().expect("a session");
-                    let generation = handle.embed(&windows, &mut out).expect("right windows");
-                    assert!(before <= generation);
-                    before = generation;
+                    if slot.generation() != turn.generation {
+                        let before = std::mem::replace(&mut turn, slot.current());
+                        assert!(before.generation < turn.generation);
+                        mine = embedder(&turn);
+                    }
+                    let generation = turn.generation;
+                    mine.embed(&windows, &mut out).expect("right windows");
                     // Odd turns are the upright model's, even ones the negated one's.
                     let right = if generation % 2 == 1 { &expected } else { &opposite };
                     assert!(*right == out, "generation {generation} gave another model's embeddings");
@@ -70,7 +75,7 @@ fn concurrent_embedding_never_mixes_models() {
                     } else {
                         "negated"
                     };
-                    assert_eq!(handle.model().manifest().version, name);
+                    assert_eq!(mine.model().manifest().version, name);
                     if generation == SWAPS + 1 {
                         break;
                     }
@@ -90,29 +95,24 @@ fn concurrent_embedding_never_mixes_models() {
 }
 
 #[test]
-fn a_handle_keeps_its_model_until_it_refreshes() {
+fn an_embedder_keeps_its_model() {
     runtime();
     let (upright, negated) = upright_and_negated();
     let slot = ModelSlot::load(upright.path(), contract()).expect("it is right");
-    let mut handle = slot.handle().expect("a session");
+    let mut before = embedder(&slot.current());
     let window = numbers(1, 20 * FEATURES);
-    let (mut first, mut second) = (Vec::new(), Vec::new());
-    assert_eq!(handle.embed(&[&window], &mut first), Ok(1));
-
+    let embed = |embedder: &mut Embedder| {
+        let mut out = Vec::new();
+        embedder.embed(&[&window], &mut out).expect("right windows");
+        out
+    };
+    let first = embed(&mut before);
     let turn = slot.swap(negated.path()).expect("it is right");
-    assert_eq!(handle.embed(&[&window], &mut second), Ok(1));
-    assert_eq!(first, second);
-    assert_eq!(handle.refresh(), Ok(true));
-    assert!(Arc::ptr_eq(handle.model(), &turn.model));
-    assert_eq!(handle.embed(&[&window], &mut second), Ok(2));
-    assert_ne!(first, second);
-    assert_eq!(handle.refresh(), Ok(false));
-
+    assert_eq!(embed(&mut before), first);
+    assert_ne!(embed(&mut embedder(&turn)), first);
     // Back again: the same model, the same bits, another turn.
-    slot.swap(upright.path()).expect("it is right");
-    assert_eq!(handle.refresh(), Ok(true));
-    assert_eq!(handle.embed(&[&window], &mut second), Ok(3));
-    assert_eq!(first, second);
+    let turn = slot.swap(upright.path()).expect("it is right");
+    assert_eq!((turn.generation, embed(&mut embedder(&turn))), (3, first));
 }
 
 #[test]
@@ -122,10 +122,11 @@ fn the_model_outlives_its_folder() {
     let slot = ModelSlot::load(upright.path(), contract()).expect("it is right");
     drop(upright);
     let mut out = Vec::new();
-    let mut handle = slot
-        .handle()
-        .expect("a session is made from the checked bytes, not from the file");
-    assert_eq!(handle.embed(&[&numbers(1, FEATURES)], &mut out), Ok(1));
+    // A session is made from the checked bytes, not from the file.
+    assert_eq!(
+        embedder(&slot.current()).embed(&[&numbers(1, FEATURES)], &mut out),
+        Ok(())
+    );
 }
 
 #[test]
