@@ -62,3 +62,14 @@ async fn an_instance_that_slept_too_long_changes_nothing() {
     }
     chaos::assert_holds(SEED + 2, &chaos.finish().await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shards_that_are_too_slow_for_the_group_change_nothing() {
+    let world = chaos::world("slow").await;
+    let mut chaos = Chaos::start(&world, 2, SEED + 3).await;
+    for _ in 0..3 {
+        chaos.cycle(Fault::Starve).await;
+    }
+    assert!(chaos.was_thrown_out(), "nobody was slow enough");
+    chaos::assert_holds(SEED + 3, &chaos.finish().await);
+}
