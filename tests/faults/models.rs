@@ -58,7 +58,7 @@ async fn a_model_is_swapped_every_second() {
 /// less at its next try, and gets through its backlog.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_slower_than_the_group_allows_loses_nothing() {
-    let world = chaos::world("slow").await.with_sets([
+    let world = chaos::world("slow-model").await.with_sets([
         "kafka.consumer.session.timeout.ms=1000",
         "kafka.consumer.heartbeat.interval.ms=200",
         "kafka.consumer.max.poll.interval.ms=1000",

@@ -1,19 +1,40 @@
 //! Instances of `score` that are killed, paused, added and taken away.
 
 use ductus_tests::chaos::{self, Chaos, Fault};
+use ductus_tests::search::Search;
 
 const SEED: u64 = 20_261_121;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_instances_are_killed_at_random_instants() {
-    let world = chaos::world("kill9").await;
+    let search = Search::elasticsearch();
+    let world = chaos::world("kill9")
+        .await
+        .with_sets([format!("elasticsearch.url={}", search.url)]);
+    world.run(&["index", "--setup"]);
+    let index = world.start(&["index"]).await;
     let mut chaos = Chaos::start(&world, 2, SEED).await;
     for cycle in 0..25 {
         chaos
             .cycle(if cycle % 8 == 7 { Fault::KillAll } else { Fault::Kill })
             .await;
     }
-    chaos::assert_holds(SEED, &chaos.finish().await);
+    let sums = chaos.finish().await;
+    let stream = format!("logs-ductus.decision-{}", world.name);
+    search.until_count(&stream, sums.0.decisions).await;
+    index.stop();
+    let documents = search.documents(&stream).await;
+    let twice: Vec<&String> = documents
+        .iter()
+        .filter(|(_, (times, _))| *times > 1)
+        .map(|(id, _)| id)
+        .collect();
+    assert_eq!(
+        (documents.len() as u64, twice),
+        (sums.0.decisions, Vec::new()),
+        "documents, and those there twice"
+    );
+    chaos::assert_holds(SEED, &sums);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,4 +61,15 @@ async fn an_instance_that_slept_too_long_changes_nothing() {
         chaos.cycle(Fault::Pause).await;
     }
     chaos::assert_holds(SEED + 2, &chaos.finish().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shards_that_are_too_slow_for_the_group_change_nothing() {
+    let world = chaos::world("slow").await;
+    let mut chaos = Chaos::start(&world, 2, SEED + 3).await;
+    for _ in 0..3 {
+        chaos.cycle(Fault::Starve).await;
+    }
+    assert!(chaos.was_thrown_out(), "nobody was slow enough");
+    chaos::assert_holds(SEED + 3, &chaos.finish().await);
 }

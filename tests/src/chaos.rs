@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// After so long without a heartbeat the group goes on without a member, ms.
 pub const SESSION_TIMEOUT_MS: u64 = 2_000;
+/// After so long without a poll it does so even if heartbeats come, ms.
+const POLL_INTERVAL_MS_MAX: u64 = 3_000;
 /// A short idle time, so that sessions close while the test runs, µs.
 const IDLE_US: i64 = 120_000_000;
 /// Records a second: enough that something is always under way, little enough for two cores and a debug build.
@@ -31,6 +33,8 @@ pub enum Fault {
     KillAll,
     /// One sleeps until the group has given its partitions away, and wakes up.
     Pause,
+    /// The shards of one get next to no processor for longer than the group waits for them.
+    Starve,
     /// One more joins and leaves again in good order.
     Rebalance,
 }
@@ -46,8 +50,9 @@ pub fn line() -> LineConfig {
 }
 
 /// Settings of `score` with which a group notices soon what happened to its members.
-pub fn soon_noticed() -> [String; 3] {
+pub fn soon_noticed() -> [String; 4] {
     [
+        format!("kafka.consumer.max.poll.interval.ms={POLL_INTERVAL_MS_MAX}"),
         format!("kafka.consumer.session.timeout.ms={SESSION_TIMEOUT_MS}"),
         format!("kafka.consumer.heartbeat.interval.ms={}", SESSION_TIMEOUT_MS / 5),
         "score.restart_backoff_ms=100".to_owned(),
@@ -75,6 +80,8 @@ pub struct Chaos<'a> {
     sender: Sender,
     ledger: Ledger,
     rng: ChaCha8Rng,
+    /// How often librdkafka said that an instance did not come back in time.
+    thrown_out: usize,
 }
 
 impl<'a> Chaos<'a> {
@@ -96,6 +103,7 @@ impl<'a> Chaos<'a> {
             sender: Sender::start(&world.kafka, Load::new(seed, mix), RECORDS_PER_S),
             ledger,
             rng: ChaCha8Rng::seed_from_u64(seed),
+            thrown_out: 0,
         }
     }
 
@@ -120,6 +128,15 @@ impl<'a> Chaos<'a> {
                 self.instances[sleeper].pause();
                 self.sleep(SESSION_TIMEOUT_MS + 500..SESSION_TIMEOUT_MS * 3).await;
                 self.instances[sleeper].resume();
+            }
+            Fault::Starve => {
+                let sleeper = self.rng.random_range(0..self.instances.len());
+                let time = Duration::from_millis(
+                    self.rng
+                        .random_range(POLL_INTERVAL_MS_MAX + 1_000..POLL_INTERVAL_MS_MAX * 2),
+                );
+                self.instances[sleeper].starve_shards(time).await;
+                self.thrown_out += self.instances[sleeper].log().matches("MAXPOLL").count();
             }
             Fault::Rebalance => {
                 self.join();
@@ -150,6 +167,11 @@ impl<'a> Chaos<'a> {
     /// Waits until what was sent so far is decided about; false when nothing comes any more.
     pub async fn settle(&mut self) -> bool {
         self.ledger.settle(&self.world.kafka, &mut self.instances).await
+    }
+
+    /// Whether an instance was away for so long that the group went on without it, though its heartbeats came.
+    pub fn was_thrown_out(&self) -> bool {
+        self.thrown_out > 0
     }
 
     /// The books.

@@ -2,7 +2,7 @@
 //!
 //! Invariants: every decision that is read is booked once, as right, differing, repeated or unexpected; what is expected and
 //! has not come is owed, and lost when nobody waits for it any longer; memory is bounded by what is owed and by the latest
-//! [`REMEMBERED_MAX`] decisions, whose repeats are still known.
+//! `REMEMBERED_MAX` decisions, whose repeats are still known.
 
 use crate::kafka::{Kafka, Positions, Record};
 use crate::oracle::{Expected, Oracle, dead_letter_key};

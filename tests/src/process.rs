@@ -172,6 +172,46 @@ impl Program {
         self.signal("-CONT");
     }
 
+    /// For a while its shards get next to no processor, as if the model were far too slow; its other threads, those that send
+    /// heartbeats among them, run on.
+    pub async fn starve_shards(&self, time: Duration) {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        let shards: Vec<String> = tasks
+            .map(|task| task.unwrap().path())
+            .filter(|task| std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.starts_with("shard")))
+            .map(|task| task.file_name().unwrap().to_string_lossy().into_owned())
+            .collect();
+        assert!(!shards.is_empty(), "no thread is called shard…");
+        let quietly = |program: &str, arguments: &[&str]| {
+            let mut command = Command::new(program);
+            command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+            command.status().unwrap()
+        };
+        // All on one processor, behind somebody who never lets go of it.
+        let mut glutton = Command::new("taskset")
+            .args(["-c", "0", "sh", "-c", "while :; do :; done"])
+            .spawn()
+            .unwrap();
+        for shard in &shards {
+            assert!(
+                quietly("taskset", &["-c", "-p", "0", shard]).success(),
+                "cannot move {shard}"
+            );
+            assert!(
+                quietly("chrt", &["--idle", "-p", "0", shard]).success(),
+                "cannot slow down {shard}"
+            );
+        }
+        tokio::time::sleep(time).await;
+        glutton.kill().unwrap();
+        glutton.wait().unwrap();
+        for shard in &shards {
+            quietly("taskset", &["-p", "ffffffff", shard]);
+            // Who is not root may not go back, and goes on as a thread that waits for its turn.
+            quietly("chrt", &["--other", "-p", "0", shard]);
+        }
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()

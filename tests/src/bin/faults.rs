@@ -31,7 +31,7 @@ const FAULTS: [Fault; 10] = [
     Fault::Kill,
     Fault::KillAll,
     Fault::Kill,
-    Fault::Kill,
+    Fault::Starve,
 ];
 
 /// Kills, pauses and rebalances instances of `score`, and compares what they decided with an undisturbed run.
