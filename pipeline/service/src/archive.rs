@@ -8,7 +8,8 @@
 //!
 //! Invariants:
 //! - Windows are cut by the same [`ductus_dynamics::line::Line`] that scoring runs, so that history holds what was decided on.
-//! - A row is written once. A table's transaction of `<group>/<topic>/<partition>` says up to which offset its rows are there;
+//! - A row is written once. A decision that is said again (docs/delivery.md) is known by its id among the last `repeats_max` of its
+//!   partition, which are read again at the start. A table's transaction of `<group>/<topic>/<partition>` says up to which offset its rows are there;
 //!   an append is made only where that stands as this process last saw it.
 //! - The committed offset of an events partition is where its oldest open session began; its metadata says up to where records
 //!   were archived, where the watermark stood before that offset, and which sessions were open (by their first records). A
@@ -75,6 +76,7 @@ pub fn run(
         group: config.archive.group.clone(),
         topics: topics.map(str::to_owned),
         rows_max: config.archive.flush_rows_max,
+        repeats_max: config.archive.repeats_max,
         age_max: Duration::from_millis(config.archive.flush_interval_ms),
         metrics,
         health: health.clone(),
@@ -130,6 +132,7 @@ struct Archive {
     group: String,
     topics: [String; 2],
     rows_max: usize,
+    repeats_max: usize,
     age_max: Duration,
     metrics: ArchiveMetrics,
     health: Health,
@@ -236,12 +239,20 @@ impl Archive {
         let Place { partition, offset, .. } = record.place;
         if !self.decisions.contains_key(&partition) {
             let [last, _] = self.last_offsets(DECISIONS, partition)?;
-            self.decisions.insert(partition, Decisions::begin(last));
+            let begun = Decisions::begin(last, offset, self.repeats_max);
+            let from = begun.read_from();
+            self.decisions.insert(partition, begun);
+            if from < offset {
+                self.back_to(DECISIONS, partition, Some(from));
+                return Ok(());
+            }
         }
         if let Some(decisions) = self.decisions.get_mut(&partition) {
             let before = decisions.weight();
-            if decisions.take(offset, &record.value) {
-                self.metrics.unreadable(1);
+            match decisions.take(offset, &record.value) {
+                partition::Taken::Row => {}
+                partition::Taken::Repeat => self.metrics.repeated(),
+                partition::Taken::Unreadable => self.metrics.unreadable(1),
             }
             self.rows += decisions.weight() - before;
         }

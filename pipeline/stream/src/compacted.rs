@@ -120,40 +120,24 @@ impl Follower {
         Ok(ends)
     }
 
-    /// Reads what is there by now of the partitions that it follows.
+    /// Where it stands in the partitions that it follows: after the last record that it handed out.
     ///
     /// # Errors
     ///
-    /// As [`Follower::follow`], and what `take` fails with.
-    pub(crate) fn catch_up(&self, take: &mut Take<'_>) -> Result<(), StreamError> {
+    /// [`StreamError::Kafka`].
+    pub(crate) fn positions(&self) -> Result<Vec<(i32, Offset)>, StreamError> {
         let followed = self
             .consumer
             .position()
             .map_err(kafka("asking where a reader stands"))?;
-        let mut open = BTreeMap::new();
-        for element in followed.elements() {
-            let partition = element.partition();
-            let (low, high) = self
-                .consumer
-                .fetch_watermarks(&self.topic, partition, self.timeout)
-                .map_err(kafka("asking for the end of a topic"))?;
-            if element.offset().to_raw().filter(|raw| *raw >= 0).unwrap_or(low) < high {
-                open.insert(partition, high);
-            }
-        }
-        let deadline = Instant::now() + self.timeout;
-        while !open.is_empty() && Instant::now() < deadline {
-            let polled = self.poll_one(WAIT, &mut |kept| {
-                if open.get(&kept.partition).is_some_and(|high| kept.offset + 1 >= *high) {
-                    open.remove(&kept.partition);
-                }
-                take(kept)
-            })?;
-            if let Polled::End(ended) = polled {
-                open.remove(&ended);
-            }
-        }
-        Ok(())
+        let of = |element: rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
+            let offset = match element.offset() {
+                Offset::Offset(offset) => Offset::Offset(offset),
+                _ => Offset::Beginning,
+            };
+            (element.partition(), offset)
+        };
+        Ok(followed.elements().into_iter().map(of).collect())
     }
 
     /// Stops following partitions.

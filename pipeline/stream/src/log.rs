@@ -114,7 +114,8 @@ pub(crate) trait Input {
     /// [`StreamError`], and what `take` fails with.
     fn references(&mut self, partitions: &[i32], take: &mut Take<'_>) -> Result<(), StreamError>;
 
-    /// At most `max` reference records that came since. With `to_end`, all that are there, however many.
+    /// At most `max` reference records that came since. With `to_end`, all that are there, however many; they may be handed out
+    /// once more later.
     ///
     /// # Errors
     ///

@@ -15,6 +15,7 @@ pub(super) struct ArchiveMetrics {
     flush_seconds: Histogram,
     failures: IntCounter,
     unreadable: IntCounter,
+    repeated: IntCounter,
     blocked: IntGauge,
     held_rows: IntGauge,
     /// Records not yet read, by topic and partition.
@@ -41,6 +42,10 @@ impl ArchiveMetrics {
                 "ductus_archive_records_skipped_total",
                 "Records that are no batch or decision; other roles write their dead letters.",
             )?,
+            repeated: IntCounter::new(
+                "ductus_archive_decisions_repeated_total",
+                "Decisions that were said twice and are in the table once.",
+            )?,
             blocked: IntGauge::new(
                 "ductus_archive_blocked",
                 "1 while the tables cannot be written and nothing is read.",
@@ -60,11 +65,12 @@ impl ArchiveMetrics {
         for table in Table::ALL {
             metrics.rows.with_label_values(&[table.name()]).inc_by(0);
         }
-        let all: [Box<dyn prometheus::core::Collector>; 7] = [
+        let all: [Box<dyn prometheus::core::Collector>; 8] = [
             Box::new(metrics.rows.clone()),
             Box::new(metrics.flush_seconds.clone()),
             Box::new(metrics.failures.clone()),
             Box::new(metrics.unreadable.clone()),
+            Box::new(metrics.repeated.clone()),
             Box::new(metrics.blocked.clone()),
             Box::new(metrics.held_rows.clone()),
             Box::new(metrics.lag.clone()),
@@ -88,6 +94,10 @@ impl ArchiveMetrics {
 
     pub(super) fn unreadable(&self, records: u64) {
         self.unreadable.inc_by(records);
+    }
+
+    pub(super) fn repeated(&self) {
+        self.repeated.inc();
     }
 
     pub(super) fn blocked(&self, blocked: bool) {

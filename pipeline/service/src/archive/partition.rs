@@ -10,7 +10,7 @@ use ductus_dynamics::parse::{BatchHead, ParseLimits, parse};
 use ductus_dynamics::reject::{RejectReason, Rejections};
 use ductus_dynamics::wire::{AuditAction, Decision};
 use ductus_history::{DecisionRows, EventRows, HistoryError, RecordBatch, RowSource, WindowRows};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// Longest metadata of a commit: Kafka's default bound is 4096 bytes (`offset.metadata.max.bytes`).
@@ -283,33 +283,58 @@ pub(super) struct Decisions {
     next: Option<i64>,
     pub(super) decisions: Waiting,
     rows: DecisionRows,
+    latest: Latest,
+    /// Records before it are read only to know what was said last.
+    from: i64,
+}
+
+/// What became of a record of the decisions topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// A row, or the table has it.
+    Row,
+    /// It repeats a decision that was taken before: whoever lost its place in the group may still have said it.
+    Repeat,
+    /// It is no decision; the index writes its dead letter.
+    Unreadable,
 }
 
 impl Decisions {
-    pub(super) fn begin(last: Option<i64>) -> Self {
+    /// Rows are made of the records from `from` on; the `repeats_max` before it are to be read as well, see
+    /// [`Decisions::read_from`].
+    pub(super) fn begin(last: Option<i64>, from: i64, repeats_max: usize) -> Self {
         Self {
             next: None,
             decisions: Waiting::after(last),
             rows: DecisionRows::new(),
+            latest: Latest::new(repeats_max),
+            from,
         }
     }
 
-    /// Takes the next record. Returns whether it is no decision (the index writes its dead letter).
-    pub(super) fn take(&mut self, offset: i64, value: &[u8]) -> bool {
+    /// Where to read from, so that a repeat is known after a restart as well.
+    pub(super) fn read_from(&self) -> i64 {
+        self.from.saturating_sub(self.latest.max as i64).max(0)
+    }
+
+    /// Takes the next record.
+    pub(super) fn take(&mut self, offset: i64, value: &[u8]) -> Taken {
         if self.next.is_some_and(|next| offset < next) {
-            return false;
+            return Taken::Row;
         }
         self.next = Some(offset + 1);
-        if self.decisions.covers(offset) {
-            return false;
+        let Ok(decision) = serde_json::from_slice::<Decision>(value) else {
+            return Taken::Unreadable;
+        };
+        let repeat = !self.latest.insert(&decision.id);
+        if offset < self.from || self.decisions.covers(offset) {
+            return Taken::Row;
         }
-        match serde_json::from_slice::<Decision>(value) {
-            Ok(decision) => {
-                self.rows.push(&decision);
-                false
-            }
-            Err(_) => true,
+        if repeat {
+            return Taken::Repeat;
         }
+        self.rows.push(&decision);
+        Taken::Row
     }
 
     /// Rows that wait.
@@ -327,7 +352,42 @@ impl Decisions {
 
     /// The offset to commit once all rows are written.
     pub(super) fn next(&self) -> Option<i64> {
-        self.next
+        self.next.map(|next| next.max(self.from))
+    }
+}
+
+/// Ids of the decisions that were said last, at most so many.
+struct Latest {
+    max: usize,
+    ids: HashSet<u128>,
+    order: VecDeque<u128>,
+}
+
+impl Latest {
+    fn new(max: usize) -> Self {
+        Self {
+            max,
+            ids: HashSet::new(),
+            order: VecDeque::new(),
+        }
+    }
+
+    /// Notes an id; returns whether it is new.
+    fn insert(&mut self, id: &str) -> bool {
+        // Ids are 32 hexadecimal digits; anything else is somebody else's, and no two of those are taken for one.
+        let Ok(id) = u128::from_str_radix(id, 16) else {
+            return true;
+        };
+        if !self.ids.insert(id) {
+            return false;
+        }
+        self.order.push_back(id);
+        if self.order.len() > self.max
+            && let Some(first) = self.order.pop_front()
+        {
+            self.ids.remove(&first);
+        }
+        true
     }
 }
 

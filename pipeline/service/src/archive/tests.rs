@@ -1,6 +1,6 @@
 //! Tests of this module: whatever happens to the process, the tables hold what an undisturbed run would have written.
 
-use super::partition::{Events, Position, Waiting};
+use super::partition::{Decisions, Events, Position, Taken, Waiting};
 use ductus_dynamics::event::{KeyClass, KeyDetail};
 use ductus_dynamics::line::LineConfig;
 use ductus_dynamics::window::WindowConfig;
@@ -297,4 +297,44 @@ fn metadata_stays_within_kafkas_bound() {
     let metadata = position.metadata(0);
     assert!(metadata.len() < 4_096, "{} bytes", metadata.len());
     assert_eq!(Position::parse(&metadata, 0).open, None);
+}
+
+#[test]
+fn a_decision_that_is_said_again_is_one_row() {
+    let example: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../schemas/examples/decision.json")).unwrap();
+    let decision = |id: u128| {
+        let mut decision = example.clone();
+        decision["id"] = format!("{id:032x}").into();
+        serde_json::to_vec(&decision).unwrap()
+    };
+    let take = |topic: &mut Decisions, first: i64, ids: &[u128]| -> Vec<Taken> {
+        let numbered = (first..).zip(ids);
+        numbered
+            .map(|(offset, id)| topic.take(offset, &decision(*id)))
+            .collect()
+    };
+    let mut topic = Decisions::begin(None, 0, 3);
+    assert_eq!(topic.read_from(), 0);
+    let taken = take(&mut topic, 0, &[1, 2, 1, 3, 4, 1]);
+    // The last one is known no more: three others came in between.
+    assert_eq!(
+        taken,
+        [
+            Taken::Row,
+            Taken::Row,
+            Taken::Repeat,
+            Taken::Row,
+            Taken::Row,
+            Taken::Row
+        ]
+    );
+    assert_eq!(topic.weight(), 5);
+    assert_eq!(topic.take(6, b"{}"), Taken::Unreadable);
+
+    let mut restarted = Decisions::begin(Some(3), 4, 3);
+    assert_eq!(restarted.read_from(), 1);
+    let taken = take(&mut restarted, 1, &[2, 1, 3, 3, 4]);
+    assert_eq!(taken, [Taken::Row, Taken::Row, Taken::Row, Taken::Repeat, Taken::Row]);
+    assert_eq!(restarted.weight(), 1);
 }

@@ -181,6 +181,7 @@ pub struct Archive {
     pub group: String,
     pub flush_rows_max: usize,
     pub flush_interval_ms: u64,
+    pub repeats_max: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]
