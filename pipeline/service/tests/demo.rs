@@ -12,21 +12,23 @@ use std::sync::Arc;
 
 /// Stands in for the network: the mean of a window's features, which tells synthetic people apart well enough.
 struct MeanOfFeatures {
-    live: [LiveModel; 2],
+    live: [Arc<LiveModel>; 2],
 }
 
 impl MeanOfFeatures {
     fn new() -> Self {
-        let live = Modality::ALL.map(|modality| LiveModel {
-            model: ModelRef {
-                id: modality.name().to_owned(),
-                version: "mean".to_owned(),
-                sha256: "00".repeat(32),
-            },
-            back_end: BackEnd::identity(Calibration {
-                slope: 8.0,
-                intercept: -5.0,
-            }),
+        let live = Modality::ALL.map(|modality| {
+            Arc::new(LiveModel {
+                model: ModelRef {
+                    id: modality.name().to_owned(),
+                    version: "mean".to_owned(),
+                    sha256: "00".repeat(32),
+                },
+                back_end: BackEnd::identity(Calibration {
+                    slope: 8.0,
+                    intercept: -5.0,
+                }),
+            })
         });
         Self { live }
     }
@@ -41,15 +43,21 @@ impl MeanOfFeatures {
 }
 
 impl Embed for MeanOfFeatures {
-    fn refresh(&mut self) -> bool {
-        false
+    fn newest(&mut self, modality: Modality) -> Option<Arc<LiveModel>> {
+        Some(Arc::clone(&self.live[modality.index()]))
     }
 
-    fn live(&self, modality: Modality) -> Option<&LiveModel> {
-        Some(&self.live[modality.index()])
+    fn recorded(&mut self, modality: Modality, _: &ModelRef) -> Option<Arc<LiveModel>> {
+        self.newest(modality)
     }
 
-    fn embed(&mut self, modality: Modality, windows: &[&[f32]], out: &mut Vec<f32>) -> Result<(), EmbedFailure> {
+    fn embed(
+        &mut self,
+        modality: Modality,
+        _: &ModelRef,
+        windows: &[&[f32]],
+        out: &mut Vec<f32>,
+    ) -> Result<(), EmbedFailure> {
         out.clear();
         for window in windows {
             let mut mean = vec![0.0; Self::dense(modality)];
