@@ -61,7 +61,7 @@ pub struct LineConfig {
     /// How long a session that was forgotten is remembered by its batch number, so that a batch that is repeated late opens no
     /// second session under its name, µs by the watermark.
     pub repeat_us: i64,
-    /// Most sessions remembered so; the one that was forgotten first gives way.
+    /// Most sessions remembered so, or none with 0; the one that was forgotten first gives way.
     pub repeat_sessions_max: usize,
     /// How evidence accumulates.
     pub evidence: EvidencePolicy,

@@ -16,6 +16,8 @@
 //!   restart reads from that offset, rebuilds those sessions and no other, and writes only rows beyond the transactions. With
 //!   more open sessions than the metadata can name (about a thousand a partition) all that is met is rebuilt: then a batch
 //!   that is repeated long after its session fell silent may number that session's later windows anew.
+//! - A batch that is repeated after its session was forgotten makes rows of a session of its own here, where scoring knows it from
+//!   its checkpoints and decides nothing.
 //! - Buffers are bounded by `flush_rows_max`; while the store fails nothing more is read, and nothing is lost.
 
 mod flush;
@@ -72,7 +74,11 @@ pub fn run(
     let topics = [config.topics.events.as_str(), config.topics.decisions.as_str()];
     let member = Member::join(config, &config.archive.group, &topics, metrics.lag.clone())?;
     let mut archive = Archive {
-        line: Arc::new(config.line()),
+        // What a restart cannot rebuild may not matter: sessions that were forgotten are not remembered here.
+        line: Arc::new(LineConfig {
+            repeat_sessions_max: 0,
+            ..config.line()
+        }),
         group: config.archive.group.clone(),
         topics: topics.map(str::to_owned),
         rows_max: config.archive.flush_rows_max,

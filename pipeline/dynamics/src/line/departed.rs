@@ -25,8 +25,11 @@ impl Departed {
         self.sessions.get(key)
     }
 
-    /// Remembers a session; returns the key of the one that gave way to it.
+    /// Remembers a session, if any may be remembered; returns the key of the one that gave way to it.
     pub(super) fn insert(&mut self, key: Box<str>, gone: Gone, most: usize) -> Option<Box<str>> {
+        if most == 0 {
+            return None;
+        }
         let first = (self.sessions.len() >= most)
             .then(|| self.until.first().cloned())
             .flatten();

@@ -85,6 +85,8 @@ fn config() -> Arc<LineConfig> {
         keystroke,
         idle_us: 9_000_000,
         lateness_us: 500_000,
+        // As the role has it.
+        repeat_sessions_max: 0,
         ..LineConfig::default()
     })
 }
