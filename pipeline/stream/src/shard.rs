@@ -58,6 +58,13 @@ impl ShardStatus {
     pub(crate) fn accounting(&self) -> BTreeMap<i32, Accounting> {
         self.accounting.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// The shard has failed: its partitions are nobody's, or somebody else's. Gives their numbers.
+    pub(crate) fn forget_partitions(&self) -> Vec<i32> {
+        self.partitions.store(0, Ordering::Release);
+        let mut accounting = self.accounting.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *accounting).into_keys().collect()
+    }
 }
 
 /// A running shard.

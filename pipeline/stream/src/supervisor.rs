@@ -196,6 +196,9 @@ impl Supervisor {
                 tracing::error!(shard = self.index, %error, "shard stopped without finishing, its input is read again");
                 return Err(error);
             }
+            for partition in self.status.forget_partitions() {
+                self.metrics.forget_partition(partition);
+            }
             if started.elapsed() > 2 * bound {
                 pause = first;
             }

@@ -21,6 +21,10 @@ const AGAIN: Duration = Duration::from_millis(100);
 impl<O: Output> Work<'_, O> {
     /// Takes up partitions; nothing of them is read yet.
     pub(super) fn load<I: Input>(&mut self, input: &mut I, partitions: &[i32]) -> Result<(), StreamError> {
+        // The group tells of a new generation, and nothing changed.
+        if partitions.is_empty() {
+            return Ok(());
+        }
         let positions = input.positions(partitions)?;
         let markers = self.load_states(input, &positions)?;
         for (number, marker) in &markers {
