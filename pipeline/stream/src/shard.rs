@@ -143,14 +143,25 @@ where
         self.finish()
     }
 
-    /// The last checkpoint.
+    /// The last checkpoint. Partitions that are lost meanwhile are somebody else's to finish, from their last checkpoint.
     ///
     /// # Errors
     ///
     /// [`StreamError`]
     pub(crate) fn finish(mut self) -> Result<(), StreamError> {
+        match self.try_finish() {
+            Err(StreamError::Lost(partitions)) => {
+                let shard = self.work.index;
+                tracing::warn!(shard, ?partitions, "partitions were lost while the shard stopped");
+                Ok(())
+            }
+            ended => ended,
+        }
+    }
+
+    fn try_finish(&mut self) -> Result<(), StreamError> {
         self.rebalance()?;
-        let Self { input, work } = &mut self;
+        let Self { input, work } = self;
         work.conclude()?;
         let (since, bound) = (work.output.now(), Duration::from_millis(work.config.flush_timeout_ms));
         // Members that stop together move the group on under each other's checkpoints: it is served until one succeeds.
@@ -158,15 +169,7 @@ where
             input.pause(true)?;
             input.read(Duration::ZERO, 1, &mut |_| Err(StreamError::ReadWhilePaused))?;
             match input.change() {
-                // Somebody else goes on from the last checkpoint: nothing is left to be finished here.
-                Some(Change::Revoked { partitions, lost: true }) => {
-                    tracing::warn!(
-                        shard = work.index,
-                        ?partitions,
-                        "partitions were lost while the shard stopped"
-                    );
-                    return Ok(());
-                }
+                Some(Change::Revoked { partitions, lost: true }) => return Err(StreamError::Lost(partitions)),
                 Some(Change::Revoked { partitions, .. }) => work.give_up(input, &partitions)?,
                 // Taken, because the group waits for an answer, and not read: they are somebody else's when this member leaves.
                 Some(Change::Assigned(partitions)) => {

@@ -196,7 +196,8 @@ impl Simulation {
         let mut gone = self.instances.borrow_mut().remove(chosen);
         let finished = gone.shard.take().map(SimShard::finish);
         let mut world = self.world.borrow_mut();
-        if finished.is_some_and(|finished| finished.is_ok()) {
+        // Who was thrown out meanwhile leaves in good order, too, and drops what it held.
+        if finished.is_some_and(|finished| finished.is_ok()) && !world.is_evicted(gone.member) {
             world.leave(gone.member);
         } else {
             world.crash(gone.member, &mut self.rng.borrow_mut());

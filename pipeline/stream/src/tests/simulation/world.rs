@@ -164,6 +164,10 @@ impl World {
         self.rebalance();
     }
 
+    pub(super) fn is_evicted(&self, number: usize) -> bool {
+        self.members.get(&number).is_some_and(|member| member.evicted)
+    }
+
     pub(super) fn leave(&mut self, member: usize) {
         if let Some(gone) = self.members.remove(&member) {
             assert!(
