@@ -4,17 +4,14 @@
 //! that has lost its place in the group commits nothing; every wait is bounded.
 
 use crate::error::{StreamError, kafka};
-use crate::kafka::{KafkaSettings, create, log, report};
+use crate::kafka::{KafkaSettings, Quiet, create};
 use crate::log::{Checkpoint, Outcome, Put, Written};
 use crate::source::Membership;
 use crate::topics::Topics;
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-
 use rdkafka::consumer::ConsumerGroupMetadata;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext, PurgeConfig};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 use rdkafka::{Offset, TopicPartitionList};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -200,23 +197,4 @@ fn is_stale(error: &StreamError) -> bool {
                 | RDKafkaErrorCode::StaleMemberEpoch
         )
     )
-}
-
-/// What is refused shows when the transaction is committed.
-#[derive(Clone, Copy)]
-struct Quiet;
-
-impl ClientContext for Quiet {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        log(level, facility, text);
-    }
-    fn stats(&self, _: rdkafka::Statistics) {}
-    fn error(&self, error: KafkaError, reason: &str) {
-        report(&error, reason);
-    }
-}
-
-impl ProducerContext for Quiet {
-    type DeliveryOpaque = ();
-    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
 }

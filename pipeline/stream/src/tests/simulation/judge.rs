@@ -98,7 +98,7 @@ fn expect_partition(
     let (mut models, mut references_next): ([Option<ModelRef>; 2], usize) = ([None, None], 0);
     for (offset, event) in world.events[partition].iter().enumerate() {
         while let Some(marker) = outside.next_if(|marker| marker.events_next <= offset as i64) {
-            take_effect(marker, &mut line, &mut models);
+            take_effect(marker, &mut models);
             let until = marker.references_next as usize;
             put_references(&world.references[partition], references_next..until, &mut line);
             references_next = references_next.max(until);
@@ -147,7 +147,7 @@ fn expect_partition(
     Ok(())
 }
 
-fn take_effect(marker: &Marker, _: &mut Line, models: &mut [Option<ModelRef>; 2]) {
+fn take_effect(marker: &Marker, models: &mut [Option<ModelRef>; 2]) {
     for modality in Modality::ALL {
         models[modality.index()] = marker.models[modality.index()].as_ref().map(Into::into);
     }
