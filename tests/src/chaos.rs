@@ -80,7 +80,7 @@ pub struct Chaos<'a> {
     sender: Sender,
     ledger: Ledger,
     rng: ChaCha8Rng,
-    /// How often librdkafka said that an instance did not come back in time.
+    /// How often an instance was found not to have come back in time.
     thrown_out: usize,
 }
 
@@ -136,7 +136,9 @@ impl<'a> Chaos<'a> {
                         .random_range(POLL_INTERVAL_MS_MAX + 1_000..POLL_INTERVAL_MS_MAX * 2),
                 );
                 self.instances[sleeper].starve_shards(time).await;
-                self.thrown_out += self.instances[sleeper].log().matches("MAXPOLL").count();
+                // Librdkafka's word for it, and that of a shard which notices first.
+                let log = self.instances[sleeper].log();
+                self.thrown_out += log.matches("MAXPOLL").count() + log.matches("stood still for").count();
             }
             Fault::Rebalance => {
                 self.join();

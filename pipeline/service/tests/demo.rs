@@ -103,8 +103,7 @@ fn read(out: &Path) -> Vec<Decision> {
 /// With the released models, as `ductus demo --exit` does it.
 #[test]
 fn somebody_else_at_the_keyboard_is_seen() {
-    let models = concat!("models.dir=", env!("CARGO_MANIFEST_DIR"), "/../../models");
-    let config = Config::load(None, &[models.to_owned()]).expect("no mistakes");
+    let config = Config::load(None, &["models.dir=../../models".to_owned()]).expect("no mistakes");
     let library = config.surroundings.ort_dylib_path.as_ref();
     assert!(library.is_some(), "ORT_DYLIB_PATH is not set: run `cargo xtask test`");
     let folder = tempfile::tempdir().expect("a folder");
