@@ -207,12 +207,13 @@ pub struct Line {
     topic: String,
     partition: i32,
     // STATES
-    sessions: HashMap<Box<str>, Session>,
-    /// The watermark at which a session's next pause or expiry is due: (due, key).
-    due: BTreeSet<(i64, Box<str>)>,
+    sessions: HashMap<Arc<str>, Session>,
+    /// The watermark at which a session's next pause or expiry is due, or an earlier one: (due, key). A batch that puts it off
+    /// leaves the list alone; whoever comes to the entry lists it anew.
+    due: BTreeSet<(i64, Arc<str>)>,
     departed: Departed,
-    /// Sessions that changed since the last checkpoint, in an order of their own so that checkpoints are reproducible.
-    changed: BTreeSet<Box<str>>,
+    /// Sessions that changed since the last checkpoint. One that left and came back stands here twice.
+    changed: Vec<Arc<str>>,
     references: HashMap<ReferenceKey, ReferenceSet>,
     /// Reference sets that changed since the last checkpoint.
     taught: HashSet<ReferenceKey>,
@@ -234,7 +235,7 @@ impl Line {
             sessions: HashMap::new(),
             due: BTreeSet::new(),
             departed: Departed::default(),
-            changed: BTreeSet::new(),
+            changed: Vec::new(),
             references: HashMap::new(),
             taught: HashSet::new(),
             watermark_us: i64::MIN,
@@ -252,7 +253,7 @@ impl Line {
         let mut rejections = Rejections::default();
         self.move_watermark(record.timestamp_us);
         match parse(record.value, &self.config.parse, &mut events, &mut rejections) {
-            Ok(head) => self.take_batch(&head, &events, rejections, record, out),
+            Ok(head) => self.take_batch(&head, &events, &rejections, record, out),
             Err(refusal) => {
                 self.accounting.batches += 1;
                 self.accounting.events += refusal.events;
@@ -270,7 +271,7 @@ impl Line {
 
     /// Closes every session, as if all had ended: for recordings and tests, whose input has an end.
     pub fn finish(&mut self, out: &mut Ingested) {
-        let mut keys: Vec<Box<str>> = self.sessions.keys().cloned().collect();
+        let mut keys: Vec<Arc<str>> = self.sessions.keys().cloned().collect();
         keys.sort_unstable();
         for key in keys {
             let offset = self.sessions.get(&key).map_or(0, |session| session.last_offset);
@@ -321,7 +322,7 @@ impl Line {
         &mut self,
         head: &BatchHead<'_>,
         events: &[InputEvent],
-        rejections: Rejections,
+        rejections: &Rejections,
         record: &Record<'_>,
         out: &mut Ingested,
     ) {
@@ -352,15 +353,16 @@ impl Line {
             });
             return;
         }
-        let key: Box<str> = self.key.as_str().into();
-        if !open {
-            self.departed.remove(&key);
-        }
-        self.changed.insert(key.clone());
-        let session = self
-            .sessions
-            .entry(key.clone())
-            .or_insert_with(|| Session::open(head, record, self.watermark_us, &self.config));
+        let session = match self.sessions.get_mut(self.key.as_str()) {
+            Some(session) => session,
+            None => {
+                self.departed.remove(&self.key);
+                let session = Session::open(&self.key, head, record, self.watermark_us, &self.config);
+                let key = Arc::clone(&session.key);
+                self.sessions.entry(key).insert_entry(session).into_mut()
+            }
+        };
+        session.note_change(&mut self.changed);
         if !open {
             let mut audit = audit(AuditAction::SessionOpened, &session.id, record.timestamp_us);
             audit.source = Some(Source {
@@ -392,9 +394,7 @@ impl Line {
                 contentless: true,
             });
         }
-        self.due.remove(&(session.due_us(&self.config), key.clone()));
-        let refused_before = rejections.clone();
-        self.accounting.rejected.merge(&rejections);
+        self.accounting.rejected.merge(rejections);
         let fates = session.take(
             head,
             events,
@@ -406,7 +406,7 @@ impl Line {
         self.accounting.windowed += fates.windowed;
         self.accounting.late += fates.late;
         self.accounting.rejected.merge(&fates.rejected);
-        for (reason, _) in refused_before.iter().chain(fates.rejected.iter()) {
+        for (reason, _) in rejections.iter().chain(fates.rejected.iter()) {
             out.refused.push(Refused {
                 reason,
                 contentless: true,
@@ -419,7 +419,7 @@ impl Line {
             });
         }
         session.hand_over(&mut self.windows, record.offset, &mut out.ready);
-        self.due.insert((session.due_us(&self.config), key));
+        session.list(&mut self.due, &self.config);
     }
 
     fn move_watermark(&mut self, timestamp_us: i64) {
@@ -434,34 +434,36 @@ impl Line {
     /// Closes what pauses and expiries are due by the watermark.
     fn close_due(&mut self, offset: i64, out: &mut Ingested) {
         while let Some(key) = self.departed.expire(self.watermark_us) {
-            self.changed.insert(key);
+            self.changed.push(key.into());
         }
-        while let Some((due_us, key)) = self.due.first().cloned() {
-            if due_us >= self.watermark_us {
+        while self.due.first().is_some_and(|(due_us, _)| *due_us < self.watermark_us) {
+            let Some((due_us, key)) = self.due.pop_first() else {
                 return;
-            }
+            };
             let Some(session) = self.sessions.get_mut(&key) else {
-                self.due.remove(&(due_us, key));
                 continue;
             };
-            if session.expires_us(&self.config) < self.watermark_us {
+            session.listed_us = None;
+            // Put off meanwhile: closings come in the order in which they are due.
+            if session.due_us(&self.config) > due_us {
+                session.list(&mut self.due, &self.config);
+            } else if session.expires_us(&self.config) < self.watermark_us {
                 self.expire(&key, offset, out);
             } else {
-                self.changed.insert(key.clone());
+                session.note_change(&mut self.changed);
                 session.pause(&mut self.windows);
                 session.hand_over(&mut self.windows, offset, &mut out.ready);
-                self.due.remove(&(due_us, key.clone()));
-                self.due.insert((session.due_us(&self.config), key));
+                session.list(&mut self.due, &self.config);
             }
         }
     }
 
     /// Closes a session for good. Its last windows carry what they need to be concluded.
     fn expire(&mut self, key: &str, offset: i64, out: &mut Ingested) {
-        let Some(session) = self.sessions.get_mut(key) else {
+        let Some(mut session) = self.sessions.remove(key) else {
             return;
         };
-        self.due.remove(&(session.due_us(&self.config), key.into()));
+        session.unlist(&mut self.due);
         session.close(Closed::End, &mut self.windows);
         session.hand_over(&mut self.windows, offset, &mut out.ready);
         out.audits
@@ -470,10 +472,10 @@ impl Line {
             seq_next: session.seq_next,
             until_us: self.watermark_us.saturating_add(self.config.repeat_us),
         };
-        self.sessions.remove(key);
-        self.changed.insert(key.into());
+        session.note_change(&mut self.changed);
         let most = self.config.repeat_sessions_max;
-        self.changed.extend(self.departed.insert(key.into(), gone, most));
+        self.changed
+            .extend(self.departed.insert(key.into(), gone, most).map(Arc::from));
     }
 }
 

@@ -11,6 +11,7 @@ use crate::compare::ReferenceKey;
 use crate::state::{self, StateError};
 use crate::wire::Reference;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// What belongs to no session.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -49,9 +50,16 @@ impl Line {
         mut each: impl FnMut(&str, Option<&[u8]>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut bytes = Vec::new();
-        for key in std::mem::take(&mut self.changed) {
-            let stored = match (self.sessions.get(&key), self.departed.get(&key)) {
-                (Some(session), _) => Stored::Open(Box::new(session.state())),
+        let mut changed = std::mem::take(&mut self.changed);
+        // In an order of their own, so that checkpoints are reproducible.
+        changed.sort_unstable();
+        changed.dedup();
+        for key in changed.drain(..) {
+            let stored = match (self.sessions.get_mut(&key), self.departed.get(&key)) {
+                (Some(session), _) => {
+                    session.changed = false;
+                    Stored::Open(Box::new(session.state()))
+                }
                 (None, Some(gone)) => Stored::Gone(*gone),
                 (None, None) => {
                     each(&key, None)?;
@@ -62,6 +70,7 @@ impl Line {
             bytes = state::seal(&stored, bytes)?;
             each(&key, Some(&bytes))?;
         }
+        self.changed = changed;
         Ok(())
     }
 
@@ -91,14 +100,14 @@ impl Line {
             Some(Stored::Gone(gone)) => Some(Err(gone)),
             None => None,
         };
-        if let Some(session) = self.sessions.remove(key) {
-            self.due.remove(&(session.due_us(&self.config), key.into()));
+        if let Some(mut session) = self.sessions.remove(key) {
+            session.unlist(&mut self.due);
         }
         self.departed.remove(key);
         match stored {
-            Some(Ok(session)) => {
-                self.due.insert((session.due_us(&self.config), key.into()));
-                self.sessions.insert(key.into(), session);
+            Some(Ok(mut session)) => {
+                session.list(&mut self.due, &self.config);
+                self.sessions.insert(Arc::clone(&session.key), session);
             }
             Some(Err(gone)) => {
                 self.departed.insert(key.into(), gone, self.config.repeat_sessions_max);

@@ -63,6 +63,12 @@ impl Default for Standing {
 
 #[derive(Debug)]
 pub(super) struct Session {
+    /// `tenant/session`.
+    pub(super) key: Arc<str>,
+    /// Under which watermark it stands in the list of what is due, µs: that of [`Session::due_us`] or an earlier one.
+    pub(super) listed_us: Option<i64>,
+    /// Whether it changed since the last checkpoint.
+    pub(super) changed: bool,
     pub(super) id: Arc<SessionId>,
     /// Shared with its windows that wait for their embedding, so that they outlive the session if need be.
     standing: Arc<Mutex<Standing>>,
@@ -134,6 +140,9 @@ impl Session {
             return Err(StateError::Contradiction("evidence that no windows can have given"));
         }
         Ok(Self {
+            key: key.into(),
+            listed_us: None,
+            changed: false,
             id: Arc::new(SessionId {
                 tenant: tenant.to_owned(),
                 session: session.to_owned(),
@@ -153,11 +162,20 @@ impl Session {
         })
     }
 
-    pub(super) fn open(head: &BatchHead<'_>, record: &Record<'_>, watermark_us: i64, config: &LineConfig) -> Self {
+    pub(super) fn open(
+        key: &str,
+        head: &BatchHead<'_>,
+        record: &Record<'_>,
+        watermark_us: i64,
+        config: &LineConfig,
+    ) -> Self {
         // A session that comes back after it was forgotten goes on numbering where no number was used: a batch closes
         // fewer windows than it may hold events.
         let sequence = u64::from(head.seq) * config.parse.batch_events_max as u64;
         Self {
+            key: key.into(),
+            listed_us: None,
+            changed: false,
             id: Arc::new(session_id(head)),
             standing: Arc::default(),
             watch: Arc::default(),
@@ -240,6 +258,31 @@ impl Session {
                 ..first
             }
         }));
+    }
+
+    /// Puts its key among those of the sessions that changed, once.
+    pub(super) fn note_change(&mut self, changed: &mut Vec<Arc<str>>) {
+        if !self.changed {
+            self.changed = true;
+            changed.push(Arc::clone(&self.key));
+        }
+    }
+
+    /// Lists it where it is due, unless it is listed for earlier already.
+    pub(super) fn list(&mut self, due: &mut BTreeSet<(i64, Arc<str>)>, config: &LineConfig) {
+        let due_us = self.due_us(config);
+        if self.listed_us.is_none_or(|listed_us| due_us < listed_us) {
+            self.unlist(due);
+            due.insert((due_us, Arc::clone(&self.key)));
+            self.listed_us = Some(due_us);
+        }
+    }
+
+    /// Takes it off the list.
+    pub(super) fn unlist(&mut self, due: &mut BTreeSet<(i64, Arc<str>)>) {
+        if let Some(listed_us) = self.listed_us.take() {
+            due.remove(&(listed_us, Arc::clone(&self.key)));
+        }
     }
 
     /// The watermark at which something is to be closed here, µs.
