@@ -196,7 +196,7 @@ impl<'a> Chaos<'a> {
         world.until_decided(&prediction).await;
         instances.into_iter().for_each(Program::stop);
         ledger.note_swaps(&world.kafka);
-        ledger.close(&world.kafka)
+        closed(ledger, world)
     }
 
     /// Stops the load, waits until everything is decided about, stops the instances, closes the books.
@@ -211,8 +211,19 @@ impl<'a> Chaos<'a> {
         drop(sender.stop());
         ledger.settle(&world.kafka, &mut instances).await;
         instances.into_iter().for_each(Program::stop);
-        ledger.close(&world.kafka)
+        closed(ledger, world)
     }
+}
+
+/// Closes the books; where they are wrong, what every instance said is shown.
+fn closed(ledger: Ledger, world: &World) -> (Tally, Vec<String>) {
+    let sums = ledger.close(&world.kafka);
+    if !sums.0.holds() {
+        for (name, log) in world.logs() {
+            eprintln!("--- {name}\n{log}");
+        }
+    }
+    sums
 }
 
 /// Fails unless the books are in order and show something.

@@ -216,6 +216,26 @@ impl World {
         }
     }
 
+    /// What every program has said so far, in the order of their starts; without what librdkafka says again and again while
+    /// there is no broker.
+    pub fn logs(&self) -> Vec<(String, String)> {
+        let files = std::fs::read_dir(self.folder.path())
+            .unwrap()
+            .map(|file| file.unwrap().path());
+        let logs = files.filter(|file| file.extension().is_some_and(|extension| extension == "log"));
+        let mut logs: Vec<(String, String)> = logs
+            .map(|file| {
+                let text = std::fs::read_to_string(&file).unwrap_or_default();
+                let lines = text
+                    .lines()
+                    .filter(|line| !line.contains("brokers are down") && !line.contains("Connect to"));
+                (file.display().to_string(), lines.collect::<Vec<_>>().join("\n"))
+            })
+            .collect();
+        logs.sort_by(|(_, one), (_, other)| one.cmp(other));
+        logs
+    }
+
     fn arguments<'a>(&'a self, role: &[&'a str], listen: &'a str) -> Vec<String> {
         let mut arguments = vec!["--config".to_owned(), self.config.display().to_string()];
         let listen = format!("telemetry.listen={listen}");

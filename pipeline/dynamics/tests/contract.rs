@@ -12,5 +12,5 @@ mod schemas;
 /// The folder `schemas/` of the repository, seen from the crate's folder, in which cargo runs its tests. (What the compiler
 /// would say is wrong where clones share a build folder.)
 fn schemas_dir() -> std::path::PathBuf {
-    std::path::PathBuf::from("../../schemas")
+    std::path::absolute("../../schemas").expect("there is a folder to run in")
 }

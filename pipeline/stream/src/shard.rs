@@ -166,8 +166,8 @@ where
         let (since, bound) = (work.output.now(), Duration::from_millis(work.config.flush_timeout_ms));
         // Members that stop together move the group on under each other's checkpoints: it is served until one succeeds.
         while !work.checkpoint_step(input)? {
-            input.pause(true)?;
-            input.read(Duration::ZERO, 1, &mut |_| Err(StreamError::ReadWhilePaused))?;
+            input.pause(true);
+            input.read(Duration::ZERO, 1, &mut |_| Err(StreamError::Astray))?;
             match input.change() {
                 Some(Change::Revoked { partitions, lost: true }) => return Err(StreamError::Lost(partitions)),
                 Some(Change::Revoked { partitions, .. }) => work.give_up(input, &partitions)?,
@@ -216,9 +216,9 @@ where
         let Self { input, work } = self;
         let windows_max = work.config.batch_windows_max.min(work.affordable());
         let full = work.batch.len() >= windows_max;
-        input.pause(full || work.is_checkpoint_overdue())?;
+        input.pause(full || work.is_checkpoint_overdue());
         if full {
-            return input.read(Duration::ZERO, 1, &mut |_| Err(StreamError::ReadWhilePaused));
+            return input.read(Duration::ZERO, 1, &mut |_| Err(StreamError::Astray));
         }
         let bound = Duration::from_millis(work.config.batch_wait_ms);
         let wait = work
@@ -289,7 +289,7 @@ impl<O: Output> Work<'_, O> {
     where
         I: Input<Membership = O::Membership>,
     {
-        self.checkpoint_now(input)?;
+        self.checkpoint_now(input, partitions)?;
         self.publish();
         for partition in partitions {
             self.partitions.remove(partition);

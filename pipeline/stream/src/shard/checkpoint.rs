@@ -36,6 +36,8 @@ pub(super) struct Checkpoints {
     holding: bool,
     /// Whether that one is still to be prepared.
     unprepared: bool,
+    /// Whether the group did not accept our place in it since this was last looked at.
+    refused: bool,
     /// When the last one was begun.
     begun: Duration,
     /// When the last one succeeded, or there was nothing to be written.
@@ -48,6 +50,7 @@ impl Checkpoints {
             stage: Stage::Idle,
             holding: false,
             unprepared: false,
+            refused: false,
             begun: now,
             fresh: now,
         }
@@ -117,8 +120,8 @@ impl<O: Output> Work<'_, O> {
             return Ok(false);
         }
         if self.output.now().saturating_sub(self.checkpoints.begun) > SILENCE_MAX {
-            input.pause(true)?;
-            input.read(WAIT, 1, &mut |_| Err(StreamError::ReadWhilePaused))?;
+            input.pause(true);
+            input.read(WAIT, 1, &mut |_| Err(StreamError::Astray))?;
         }
         Ok(true)
     }
@@ -137,26 +140,35 @@ impl<O: Output> Work<'_, O> {
         Ok(self.checkpoints.are_idle() && !news)
     }
 
-    /// Writes a checkpoint of everything and waits for it.
-    pub(super) fn checkpoint_now<I>(&mut self, input: &mut I) -> Result<(), StreamError>
+    /// Writes the last checkpoint of partitions that are given up, and waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`StreamError::Lost`] where the group goes on without us: as long as it has no answer it cannot tell us so, and a place
+    /// that is not accepted for as long as it lets a member be silent will not be accepted any more.
+    pub(super) fn checkpoint_now<I>(&mut self, input: &mut I, partitions: &[i32]) -> Result<(), StreamError>
     where
         I: Input<Membership = O::Membership>,
     {
-        self.wait_until_idle(input)?;
+        self.wait_until_idle(input, partitions)?;
         self.conclude()?;
         self.prepare()?;
-        self.wait_until_idle(input)
+        self.wait_until_idle(input, partitions)
     }
 
-    fn wait_until_idle<I>(&mut self, input: &mut I) -> Result<(), StreamError>
+    fn wait_until_idle<I>(&mut self, input: &mut I, partitions: &[i32]) -> Result<(), StreamError>
     where
         I: Input<Membership = O::Membership>,
     {
         let (since, bound) = (self.output.now(), Duration::from_millis(self.config.flush_timeout_ms));
+        self.checkpoints.refused = false;
         while !self.checkpoints.are_idle() {
             self.output.serve()?;
             self.advance(input, WAIT)?;
             let waited = self.output.now().saturating_sub(since);
+            if self.checkpoints.refused && waited > self.silence_max {
+                return Err(StreamError::Lost(partitions.to_vec()));
+            }
             if waited > bound {
                 let waited_ms = waited.as_millis() as u64;
                 return Err(StreamError::CheckpointTimeout { waited_ms });
@@ -212,6 +224,7 @@ impl<O: Output> Work<'_, O> {
     }
 
     fn retry(&mut self, checkpoint: Checkpoint) -> Result<(), StreamError> {
+        self.checkpoints.refused = true;
         let waited = self.output.now().saturating_sub(self.checkpoints.begun);
         if waited > Duration::from_millis(self.config.flush_timeout_ms) {
             let waited_ms = waited.as_millis() as u64;
