@@ -62,7 +62,8 @@ pub enum StreamError {
     },
     /// The checkpoint that the group's offsets were committed with is not there.
     #[error(
-        "partition {partition} was committed with checkpoint {expected}, but the session states end with {found}; wait for the          brokers to recover, or reset the group's offsets to where sessions may begin anew"
+        "partition {partition} was committed with checkpoint {expected}, but the session states end with {found}; wait for the \
+         brokers to recover, or reset the group's offsets to where sessions may begin anew"
     )]
     CheckpointMissing {
         /// Partition.
@@ -84,9 +85,9 @@ pub enum StreamError {
         /// How long.
         stood_ms: u64,
     },
-    /// The client handed out a record of a paused partition: a mistake, of the client or of the program.
-    #[error("a record was handed out while its partition was paused; the shard begins anew from its last checkpoint")]
-    ReadWhilePaused,
+    /// The client handed out a record while nothing was read, or among the messages of the group: it is read again in its order.
+    #[error("a record was handed out where none was asked for; the shard begins anew from its last checkpoint")]
+    Astray,
     /// The group gave our partitions to somebody else.
     #[error("partitions {0:?} were lost to other members: what was held of them is dropped")]
     Lost(Vec<i32>),

@@ -11,6 +11,7 @@
 //! together with everything that follows from it (`docs/delivery.md`); a shard that fails begins anew from its last checkpoint
 //! after a bounded pause; nothing here reads the environment or the clock for a result.
 
+mod batch_queue;
 mod checkpointer;
 mod compacted;
 mod config;
@@ -38,7 +39,7 @@ pub use log::Kept;
 pub use metrics::StreamMetrics;
 pub use models::Models;
 pub use producer::{Outgoing, Producer};
-pub use supervisor::{Score, ScoreHandle};
+pub use supervisor::{Score, ScoreHandle, read_events};
 pub use topics::{Ensured, TopicSpec, Topics, check_topics, ensure_topics};
 
 #[cfg(test)]

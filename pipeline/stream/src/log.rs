@@ -137,11 +137,7 @@ pub(crate) trait Input {
     fn unassign(&mut self, partitions: &[i32]) -> Result<(), StreamError>;
 
     /// While it pauses, [`Input::read`] hands out nothing and only serves the group.
-    ///
-    /// # Errors
-    ///
-    /// [`StreamError::Kafka`].
-    fn pause(&mut self, pause: bool) -> Result<(), StreamError>;
+    fn pause(&mut self, pause: bool);
 
     /// Hands out the records that are there, at most `max`, until `take` says `false`; waits for the first one only.
     ///

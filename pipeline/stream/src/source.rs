@@ -4,6 +4,7 @@
 //! batches, when it has loaded or saved what belongs to the partitions; the number of a checkpoint stands in the metadata of
 //! the offset that was committed with it.
 
+use crate::batch_queue::BatchQueue;
 use crate::compacted::Follower;
 use crate::error::{StreamError, kafka};
 use crate::kafka::{KafkaSettings, create, log, report};
@@ -13,7 +14,6 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, Statistics, TopicPartitionList};
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -30,9 +30,11 @@ pub(crate) struct Source {
     topics: Topics,
     timeout: Duration,
     // STATES
-    consumer: BaseConsumer<Assignments>,
+    consumer: Arc<BaseConsumer<Assignments>>,
+    /// The records of the partitions that are read.
+    records: BatchQueue<Assignments>,
     references: Follower,
-    /// Partitions that are read, to pause them.
+    /// Partitions that are read.
     assigned: BTreeSet<i32>,
     paused: bool,
     /// The change that was taken last, until it is answered: the group waits for every answer.
@@ -59,6 +61,8 @@ impl Source {
     ) -> Result<Self, StreamError> {
         let config = settings.consumer(group, member);
         let consumer: BaseConsumer<Assignments> = create(&config, Assignments::default(), "making a consumer")?;
+        let consumer = Arc::new(consumer);
+        let records = BatchQueue::new(Arc::clone(&consumer), &topics.events)?;
         consumer
             .subscribe(&[&topics.events])
             .map_err(kafka("subscribing to events"))?;
@@ -76,6 +80,7 @@ impl Source {
             topics: topics.clone(),
             timeout,
             consumer,
+            records,
             references,
             assigned: BTreeSet::new(),
             paused: false,
@@ -85,14 +90,13 @@ impl Source {
         })
     }
 
-    /// The next record, or none after `wait`. Serves the group, so it is called at every turn.
-    fn poll(&self, wait: Duration) -> Result<Option<BorrowedMessage<'_>>, StreamError> {
+    /// Serves the group, so it is called at every turn. The records come by the other queue.
+    fn serve(&self, wait: Duration) -> Result<(), StreamError> {
         match self.consumer.poll(wait) {
-            None => Ok(None),
-            Some(Ok(message)) => Ok(Some(message)),
             Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => Err(kafka("reading events")(error)),
-            // Already reported by the context's `error`.
-            Some(Err(_)) => Ok(None),
+            Some(Ok(_)) => Err(StreamError::Astray),
+            // An error was reported by the context already.
+            None | Some(Err(_)) => Ok(()),
         }
     }
 
@@ -122,16 +126,6 @@ impl Source {
     fn stop_reading(&self, partitions: &[i32]) -> Result<(), StreamError> {
         let list = self.list(partitions.iter().map(|&partition| (partition, Offset::Invalid)))?;
         give_back(&self.consumer, &list).map_err(kafka("giving partitions back"))
-    }
-
-    fn apply_pause(&self) -> Result<(), StreamError> {
-        let list = self.list(self.assigned.iter().map(|&partition| (partition, Offset::Invalid)))?;
-        let (what, applied) = if self.paused {
-            ("pausing partitions", self.consumer.pause(&list))
-        } else {
-            ("resuming partitions", self.consumer.resume(&list))
-        };
-        applied.map_err(kafka(what))
     }
 
     /// Takes down the place in the group, unless it is lost.
@@ -226,51 +220,40 @@ impl Input for Source {
     }
 
     fn assign(&mut self, from: &[(i32, i64)]) -> Result<(), StreamError> {
+        from.iter().for_each(|&(partition, _)| self.records.attach(partition));
         self.start_reading(from)?;
         self.unanswered = None;
         self.assigned.extend(from.iter().map(|(partition, _)| partition));
-        if self.paused { self.apply_pause() } else { Ok(()) }
+        Ok(())
     }
 
     fn unassign(&mut self, partitions: &[i32]) -> Result<(), StreamError> {
         self.stop_reading(partitions)?;
+        self.records.forget(partitions);
         self.unanswered = None;
         self.assigned.retain(|partition| !partitions.contains(partition));
         self.references.leave(partitions)
     }
 
-    fn pause(&mut self, pause: bool) -> Result<(), StreamError> {
-        if self.paused == pause {
-            return Ok(());
-        }
+    fn pause(&mut self, pause: bool) {
+        // What the client fetches meanwhile is bounded by `queued.max.messages.kbytes`.
         self.paused = pause;
-        self.apply_pause()
     }
 
     fn read(
         &mut self,
-        mut wait: Duration,
+        wait: Duration,
         max: usize,
         take: &mut dyn FnMut(&Incoming<'_>) -> Result<bool, StreamError>,
     ) -> Result<(), StreamError> {
-        for _ in 0..max {
-            let Some(message) = self.poll(wait)? else {
-                break;
-            };
-            wait = Duration::ZERO;
-            let timestamp_ms = message.timestamp().to_millis().unwrap_or_default();
-            let go_on = take(&Incoming {
-                partition: message.partition(),
-                offset: message.offset(),
-                timestamp_us: timestamp_ms.saturating_mul(1_000),
-                key: message.key(),
-                value: message.payload().unwrap_or_default(),
-            })?;
-            if !go_on {
-                break;
-            }
+        // Where no records can come, only the group can have something to say.
+        let idle = self.paused || self.assigned.is_empty();
+        self.serve(if idle { wait } else { Duration::ZERO })?;
+        if idle {
+            Ok(())
+        } else {
+            self.records.read(wait, max, take)
         }
-        Ok(())
     }
 
     fn membership(&mut self) -> Result<Membership, StreamError> {

@@ -6,6 +6,7 @@
 use crate::config::ScoreConfig;
 use crate::embed::Embedders;
 use crate::error::StreamError;
+use crate::log::{Change, Input as _};
 use crate::metrics::StreamMetrics;
 use crate::models::Models;
 use crate::shard::{Shard, ShardStatus};
@@ -58,6 +59,35 @@ impl Score {
         check(&config)?;
         run(config, metrics, stop, embedders)
     }
+}
+
+/// Reads the events topic as a shard does and hands out every value, until `take` says `false`: for measurements, and for
+/// whoever wants to look. Nothing is decided and nothing committed.
+///
+/// # Errors
+///
+/// [`StreamError`].
+pub fn read_events(config: &ScoreConfig, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), StreamError> {
+    let timeout = Duration::from_millis(config.request_timeout_ms);
+    let mut source = Source::open(&config.kafka, &config.group, &config.topics, "reader", timeout)?;
+    let mut goes_on = true;
+    while goes_on {
+        match source.change() {
+            Some(Change::Assigned(partitions)) => {
+                let positions = source.positions(&partitions)?;
+                let from: Vec<(i32, i64)> = positions.iter().map(|at| (at.partition, at.start)).collect();
+                source.assign(&from)?;
+            }
+            Some(Change::Revoked { partitions, .. }) => source.unassign(&partitions)?,
+            None => {}
+        }
+        let wait = Duration::from_millis(config.poll_ms);
+        source.read(wait, config.poll_records_max, &mut |incoming| {
+            goes_on = take(incoming.value);
+            Ok(goes_on)
+        })?;
+    }
+    Ok(())
 }
 
 /// The running shards of a process.

@@ -217,9 +217,8 @@ impl Input for SimInput {
         Ok(())
     }
 
-    fn pause(&mut self, pause: bool) -> Result<(), StreamError> {
+    fn pause(&mut self, pause: bool) {
         self.1 = pause;
-        Ok(())
     }
 
     fn read(

@@ -1,0 +1,211 @@
+//! Topics filled before anything is measured: plain records of 200 bytes, or people who type.
+//!
+//! Invariants: the same load gives the same records; all sessions go on side by side, a batch each in turn, so that every
+//! one of them is live until the end.
+
+use crate::Anyhow;
+use ductus_dynamics::event::InputEvent;
+use ductus_dynamics::synthetic::Typist;
+use ductus_dynamics::wire::{Clock, Consent, Device, Event, EventBatch, Keyboard, Purpose};
+use ductus_stream::{KafkaSettings, Topics, ensure_topics};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use std::io::Write as _;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// 2026-01-01, µs.
+pub(crate) const ORIGIN_US: i64 = 1_767_225_600_000_000;
+const RAW_BYTES: usize = 200;
+/// Different typists; the sessions take turns with them.
+const TYPISTS: u64 = 64;
+const TIMEOUT: Duration = Duration::from_secs(120);
+/// With a consumer's wide prefetch a partition is read at the speed of the loopback.
+pub(crate) const RAW_PARTITIONS: i32 = 4;
+
+/// The broker of this run.
+pub(crate) fn kafka() -> Anyhow<KafkaSettings> {
+    let servers =
+        std::env::var("DUCTUS_TEST_KAFKA").map_err(|_| "DUCTUS_TEST_KAFKA is not set: run cargo xtask bench")?;
+    Ok(KafkaSettings::for_brokers(&servers))
+}
+
+/// Topics of their own under a prefix.
+pub(crate) fn topics(prefix: &str, partitions: i32) -> Topics {
+    let named = |name: &str| format!("{prefix}.{name}");
+    Topics {
+        events: named("events"),
+        decisions: named("decisions"),
+        audit: named("audit"),
+        references: named("references"),
+        models: named("models"),
+        session_state: named("session-state"),
+        dead_letters: named("dead-letters"),
+        partitions,
+    }
+}
+
+/// People who type.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    pub(crate) sessions: u64,
+    /// In all.
+    pub(crate) events: u64,
+    /// Events a record.
+    pub(crate) batch: usize,
+    pub(crate) partitions: i32,
+}
+
+/// A filled topic.
+#[derive(Clone, Debug)]
+pub(crate) struct Filled {
+    pub(crate) prefix: String,
+    pub(crate) load: Load,
+    pub(crate) records: u64,
+    pub(crate) events: u64,
+}
+
+impl Filled {
+    /// Names it to whoever compares other programs.
+    pub(crate) fn note(&self, batch: usize) -> Anyhow<()> {
+        self.write(&format!("line-{batch}"))
+    }
+
+    pub(crate) fn note_model(&self) -> Anyhow<()> {
+        self.write("model")
+    }
+
+    fn write(&self, what: &str) -> Anyhow<()> {
+        let Ok(file) = std::env::var("DUCTUS_BENCH_KEEP") else {
+            return Ok(());
+        };
+        let mut file = std::fs::File::options().append(true).create(true).open(file)?;
+        let (events, records) = (topics(&self.prefix, 1).events, self.records);
+        writeln!(
+            file,
+            "{}",
+            serde_json::json!({"what": what, "events": events, "records": records, "count": self.events})
+        )?;
+        Ok(())
+    }
+}
+
+fn fresh(partitions: i32) -> Anyhow<String> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let prefix = format!(
+        "bench-{}-{}",
+        std::process::id(),
+        NUMBER.fetch_add(1, Ordering::Relaxed)
+    );
+    ensure_topics(&kafka()?, &topics(&prefix, partitions).specs(), 1, TIMEOUT)?;
+    Ok(prefix)
+}
+
+type Sender = ThreadedProducer<DefaultProducerContext>;
+
+fn sender() -> Anyhow<Sender> {
+    let mut config = kafka()?.producer("fill");
+    config.set("linger.ms", "20").set("batch.size", "1000000");
+    config.set("compression.type", "none");
+    Ok(config.create()?)
+}
+
+fn send(sender: &Sender, topic: &str, partition: i32, key: &str, timestamp_us: i64, value: &[u8]) -> Anyhow<()> {
+    loop {
+        let mut record = BaseRecord::to(topic).partition(partition).key(key).payload(value);
+        record.timestamp = Some(timestamp_us / 1_000);
+        match sender.send(record) {
+            Ok(()) => return Ok(()),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err((error, _)) => return Err(error.into()),
+        }
+    }
+}
+
+/// Records that only have a size; the prefix of their topic.
+pub(crate) fn raw(records: u64) -> Anyhow<String> {
+    let prefix = fresh(RAW_PARTITIONS)?;
+    let (topic, sender) = (topics(&prefix, RAW_PARTITIONS).events, sender()?);
+    let value = [b'x'; RAW_BYTES];
+    for number in 0..records {
+        let partition = (number % RAW_PARTITIONS as u64) as i32;
+        send(&sender, &topic, partition, "key", ORIGIN_US, &value)?;
+    }
+    sender.flush(TIMEOUT)?;
+    Ok(prefix)
+}
+
+/// Everybody's batches, in turn.
+pub(crate) fn sessions(load: &Load) -> Anyhow<Filled> {
+    let mut filled = Filled {
+        prefix: fresh(load.partitions)?,
+        load: *load,
+        records: 0,
+        events: 0,
+    };
+    let rounds = load.events / load.sessions / load.batch as u64;
+    write(&mut filled, 0..rounds.max(1))?;
+    Ok(filled)
+}
+
+/// More of the same people, at least so many events.
+pub(crate) fn more(filled: &Filled, events: u64) -> Anyhow<u64> {
+    let mut filled = filled.clone();
+    let done = filled.events / filled.load.sessions / filled.load.batch as u64;
+    let rounds = events.div_ceil(filled.load.sessions * filled.load.batch as u64);
+    let before = filled.events;
+    write(&mut filled, done..done + rounds)?;
+    Ok(filled.events - before)
+}
+
+fn write(filled: &mut Filled, rounds: std::ops::Range<u64>) -> Anyhow<()> {
+    let load = filled.load;
+    let keys = (rounds.end as usize * load.batch).div_ceil(2) + 50;
+    let typists: Vec<Vec<InputEvent>> = (0..TYPISTS)
+        .map(|seed| Typist::draw(seed).flowing().session(0, keys, ORIGIN_US, 0))
+        .collect();
+    let (topic, sender) = (topics(&filled.prefix, load.partitions).events, sender()?);
+    let mut value = Vec::new();
+    for round in rounds {
+        for session in 0..load.sessions {
+            let events = &typists[(session % TYPISTS) as usize];
+            let from = round as usize * load.batch;
+            let events = &events[from..from + load.batch];
+            let batch = batch(session, round, events);
+            value.clear();
+            serde_json::to_writer(&mut value, &batch)?;
+            let partition = (session % load.partitions as u64) as i32;
+            let at_us = events.last().map_or(ORIGIN_US, |event| event.t_us);
+            send(&sender, &topic, partition, &format!("acme/{session}"), at_us, &value)?;
+            filled.records += 1;
+            filled.events += events.len() as u64;
+        }
+    }
+    sender.flush(TIMEOUT)?;
+    Ok(())
+}
+
+/// One batch of one session.
+pub(crate) fn batch(session: u64, seq: u64, events: &[InputEvent]) -> EventBatch {
+    EventBatch {
+        v: 1,
+        tenant: "acme".to_owned(),
+        subject: Some(format!("s-{session}")),
+        session: format!("x-{session}"),
+        seq: seq as u32,
+        purpose: Purpose::Session,
+        consent: Consent::Granted,
+        clock: Clock {
+            origin_us: ORIGIN_US,
+            resolution_us: 100,
+        },
+        device: Device {
+            keyboard: Keyboard::Physical,
+            ..Device::default()
+        },
+        detail: Default::default(),
+        events: events.iter().map(Event::from).collect(),
+    }
+}
