@@ -12,7 +12,7 @@
 //! Invariants: every figure is finite, bounded and 0 where there is too little to say; the score grows with the keys behind
 //! it, up to [`FULL_KEYS`], so that a few keys accuse nobody.
 
-use super::keys::{Levelled, MODIFIER, Timed, VALUES_MIN, are_enough, correlation, order};
+use super::keys::{Levelled, MODIFIER, Timed, VALUES_MIN, correlation, order};
 use super::weights::{CONSTANT, WEIGHTS};
 
 /// Keystrokes that the score was learned from.
@@ -54,31 +54,27 @@ pub const FIGURE_NAMES: [&str; FIGURES] = [
     "dwell explained by class, root",
 ];
 
-/// Log-odds that these times were drawn rather than typed; `None` for too few keys.
-pub(super) fn score(keys: &[Timed]) -> Option<f32> {
-    let figures = figures(keys)?;
-    let score: f64 = figures
+/// Log-odds that these times were drawn rather than typed. There are [`super::keys::are_enough`].
+pub(super) fn score(keys: &[Timed], levelled: &Levelled) -> f32 {
+    let score: f64 = figures(keys, levelled)
         .iter()
         .zip(WEIGHTS)
         .map(|(figure, weight)| figure * weight)
         .sum();
     let full = keys.len().min(FULL_KEYS) as f64 / FULL_KEYS as f64;
-    Some(((score + CONSTANT) * full) as f32)
+    ((score + CONSTANT) * full) as f32
 }
 
-/// What the score weighs ([`FIGURE_NAMES`]); `None` for too few keys.
-pub(super) fn figures(keys: &[Timed]) -> Option<[f64; FIGURES]> {
-    if !are_enough(keys) {
-        return None;
-    }
+/// What the score weighs ([`FIGURE_NAMES`]). There are [`super::keys::are_enough`].
+pub(super) fn figures(keys: &[Timed], levelled: &Levelled) -> [f64; FIGURES] {
     let Levelled {
         classes,
         dwells,
         dwell,
         pace,
         ..
-    } = Levelled::of(keys);
-    let (dwell_rank, pace_rank) = (ranks(&dwell), ranks(&pace));
+    } = levelled;
+    let (dwell_rank, pace_rank) = (ranks(dwell), ranks(pace));
     let words = words(keys);
     let of_letters: Vec<Option<f64>> = dwell
         .iter()
@@ -90,9 +86,9 @@ pub(super) fn figures(keys: &[Timed]) -> Option<[f64; FIGURES]> {
     let pace_pace = correlation(&pace_rank, &pace_rank, 1);
     let pace_dwell = correlation(&dwell_rank, &pace_rank, 0);
     let dwell_pace = correlation(&dwell_rank, &pace_rank, 1);
-    let word_end = word_end(keys, &pace);
+    let word_end = word_end(keys, pace);
     let (early, inversions) = order(keys);
-    Some([
+    [
         dwell_dwell,
         dwell_dwell.abs(),
         correlation(&dwell_rank, &dwell_rank, 2),
@@ -107,21 +103,21 @@ pub(super) fn figures(keys: &[Timed]) -> Option<[f64; FIGURES]> {
         correlation(&dwell_rank, &pace_rank, 2),
         word_end,
         word_end.abs(),
-        between(&dwell, &tens),
-        between(&pace, &tens),
+        between(dwell, &tens),
+        between(pace, &tens),
         between(&of_letters, &words),
         early.min(EARLY_MAX),
         inversions.max(0.0).sqrt(),
         deep(keys).min(DEEP_MAX),
-        between(&dwells, &classes).max(0.0).sqrt().min(EXPLAINED_MAX),
-    ])
+        between(dwells, classes).max(0.0).sqrt().min(EXPLAINED_MAX),
+    ]
 }
 
 /// Ranks of the known values, spread over −½ to ½; equal values in their order.
 fn ranks(values: &[Option<f64>]) -> Vec<Option<f64>> {
     let mut known: Vec<(usize, f64)> = Vec::with_capacity(values.len());
     known.extend(values.iter().enumerate().filter_map(|(i, value)| Some((i, (*value)?))));
-    known.sort_by(|a, b| a.1.total_cmp(&b.1));
+    known.sort_unstable_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
     let mut ranks = vec![None; values.len()];
     for (rank, (i, _)) in known.iter().enumerate() {
         ranks[*i] = Some((rank as f64 + 0.5) / known.len() as f64 - 0.5);

@@ -141,15 +141,14 @@ impl Keys {
             pasted_share: count(|key| key.dwell_ms.is_some_and(|dwell| dwell <= PASTED_MS)),
             brief_share: count(|key| key.dwell_ms.is_some_and(|dwell| dwell <= BRIEF_MS)),
             grid_us: grid_us(self.latest.iter()),
-            independence: independence(&keys),
-            forged: forged::score(&keys),
+            ..scores(&keys)
         }
     }
 
     /// What the score against forgeries weighs.
     pub(super) fn forgery_figures(&self) -> Option<[f64; forged::FIGURES]> {
         let keys: Vec<Timed> = self.latest.iter().map(Timed::of).collect();
-        forged::figures(&keys)
+        are_enough(&keys).then(|| forged::figures(&keys, &Levelled::of(&keys)))
     }
 }
 
@@ -209,8 +208,12 @@ fn skew(keys: &[Timed]) -> Option<f32> {
     if paces.len() < VALUES_MIN {
         return None;
     }
-    paces.sort_by(f64::total_cmp);
-    let quantile = |share: f64| paces[(share * (paces.len() - 1) as f64).round() as usize];
+    let last = (paces.len() - 1) as f64;
+    let mut quantile = |share: f64| {
+        *paces
+            .select_nth_unstable_by((share * last).round() as usize, f64::total_cmp)
+            .1
+    };
     let (low, middle, high) = (quantile(0.1), quantile(0.5), quantile(0.9));
     Some(((high - middle) / (middle - low).max(1.0)) as f32)
 }
@@ -226,37 +229,43 @@ fn grid_us<'a>(keys: impl Iterator<Item = &'a Key>) -> i64 {
     clock::grid_us(&durations).filter(|grid_us| *grid_us > 1).unwrap_or(0)
 }
 
-fn independence(keys: &[Timed]) -> Option<f32> {
+/// The scores of how the times hang together, which take most of the work.
+fn scores(keys: &[Timed]) -> KeyStatistics {
     if !are_enough(keys) {
-        return None;
+        return KeyStatistics::default();
     }
-    let score: f64 = structure(keys)
+    let levelled = Levelled::of(keys);
+    let score: f64 = structure(keys, &levelled)
         .iter()
         .zip(WEIGHTS)
         .map(|(figure, weight)| figure * weight)
         .sum();
-    Some((score + CONSTANT) as f32)
+    KeyStatistics {
+        independence: Some((score + CONSTANT) as f32),
+        forged: Some(forged::score(keys, &levelled)),
+        ..KeyStatistics::default()
+    }
 }
 
 /// The figures that the score weighs: correlations of what is left of ln dwell and ln pace when the means of their classes
 /// (for pace: pairs of classes) are taken away, with their absolute values; the share of dwell that its class explains;
 /// modifiers that were released too early; releases out of order.
-fn structure(keys: &[Timed]) -> [f64; STRUCTURE] {
+fn structure(keys: &[Timed], levelled: &Levelled) -> [f64; STRUCTURE] {
     let Levelled {
         classes,
         dwells,
         plain,
         dwell,
         pace,
-    } = Levelled::of(keys);
-    let explained = explained(&dwells, &classes);
-    let explained_plain = self::explained(&plain, &classes);
+    } = levelled;
+    let explained = explained(dwells, classes);
+    let explained_plain = self::explained(plain, classes);
     let [dwell_dwell, pace_pace, dwell_next, dwell_pace, pace_second] = [
-        correlation(&dwell, &dwell, 1),
-        correlation(&pace, &pace, 1),
-        correlation(&dwell, &pace, 1),
-        correlation(&dwell, &pace, 0),
-        correlation(&pace, &pace, 2),
+        correlation(dwell, dwell, 1),
+        correlation(pace, pace, 1),
+        correlation(dwell, pace, 1),
+        correlation(dwell, pace, 0),
+        correlation(pace, pace, 2),
     ];
     let (early, inversions) = order(keys);
     [
