@@ -131,35 +131,35 @@ where
         Self { input, work }
     }
 
-    /// Runs until told to stop; then everything that was read is decided about, acknowledged and in a checkpoint.
+    /// Runs until told to stop; then everything that was read is decided about, acknowledged and in a checkpoint. Where the
+    /// group went on without this member by then, that is somebody else's to finish, from the last checkpoint.
     ///
     /// # Errors
     ///
     /// [`StreamError`]: what was read since the last checkpoint is read again.
     pub(crate) fn run(mut self, stop: &AtomicBool) -> Result<(), StreamError> {
-        while !stop.load(Ordering::Acquire) {
-            self.turn()?;
-        }
-        self.finish()
-    }
-
-    /// The last checkpoint. Partitions that are lost meanwhile are somebody else's to finish, from their last checkpoint.
-    ///
-    /// # Errors
-    ///
-    /// [`StreamError`]
-    pub(crate) fn finish(mut self) -> Result<(), StreamError> {
-        match self.try_finish() {
-            Err(StreamError::Lost(partitions)) => {
-                let shard = self.work.index;
-                tracing::warn!(shard, ?partitions, "partitions were lost while the shard stopped");
+        match self.run_until(stop) {
+            Err(error @ (StreamError::Lost(_) | StreamError::Overslept { .. })) if stop.load(Ordering::Acquire) => {
+                tracing::warn!(shard = self.work.index, %error, "others finish what the stopping shard had");
                 Ok(())
             }
             ended => ended,
         }
     }
 
-    fn try_finish(&mut self) -> Result<(), StreamError> {
+    fn run_until(&mut self, stop: &AtomicBool) -> Result<(), StreamError> {
+        while !stop.load(Ordering::Acquire) {
+            self.turn()?;
+        }
+        self.finish()
+    }
+
+    /// The last checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`StreamError`]; with [`StreamError::Lost`] the partitions are somebody else's to finish.
+    pub(crate) fn finish(&mut self) -> Result<(), StreamError> {
         self.rebalance()?;
         let Self { input, work } = self;
         work.conclude()?;

@@ -194,7 +194,7 @@ impl Simulation {
     /// An instance stops in good order.
     fn leave(&self, chosen: usize) {
         let mut gone = self.instances.borrow_mut().remove(chosen);
-        let finished = gone.shard.take().map(SimShard::finish);
+        let finished = gone.shard.take().map(|mut shard| shard.finish());
         let mut world = self.world.borrow_mut();
         // Who was thrown out meanwhile leaves in good order, too, and drops what it held.
         if finished.is_some_and(|finished| finished.is_ok()) && !world.is_evicted(gone.member) {
