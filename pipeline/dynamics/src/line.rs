@@ -16,11 +16,13 @@ mod checkpoint;
 mod conclude;
 mod departed;
 mod session;
+mod watermark;
 
 pub use accounting::Accounting;
 pub use checkpoint::LineState;
 pub use conclude::{Embedded, Outcome, Recorded};
 pub use session::SessionId;
+pub use watermark::Watermark;
 
 use crate::compare::{ReferenceKey, ReferencePolicy, ReferenceSet};
 use crate::decide::{DecisionPolicy, Thresholds};
@@ -54,7 +56,7 @@ pub struct LineConfig {
     /// How far the watermark stays behind the latest record timestamp, µs.
     pub lateness_us: i64,
     /// Furthest that one record may move the watermark, µs: less than a pause, so that no single odd timestamp closes
-    /// anybody's windows.
+    /// anybody's windows. One that claims more moves nothing, unless most do.
     pub watermark_step_us_max: i64,
     /// Most sessions open at once in a partition.
     pub sessions_max: usize,
@@ -217,7 +219,7 @@ pub struct Line {
     references: HashMap<ReferenceKey, ReferenceSet>,
     /// Reference sets that changed since the last checkpoint.
     taught: HashSet<ReferenceKey>,
-    watermark_us: i64,
+    watermark: Watermark,
     accounting: Accounting,
     /// Buffers used again for each record.
     events: Vec<InputEvent>,
@@ -238,7 +240,7 @@ impl Line {
             changed: Vec::new(),
             references: HashMap::new(),
             taught: HashSet::new(),
-            watermark_us: i64::MIN,
+            watermark: Watermark::default(),
             accounting: Accounting::default(),
             events: Vec::new(),
             windows: Vec::new(),
@@ -251,7 +253,8 @@ impl Line {
         let mut events = std::mem::take(&mut self.events);
         events.clear();
         let mut rejections = Rejections::default();
-        self.move_watermark(record.timestamp_us);
+        let odd = self.watermark.follow(record.timestamp_us, &self.config);
+        self.accounting.odd_timestamps += u64::from(odd);
         match parse(record.value, &self.config.parse, &mut events, &mut rejections) {
             Ok(head) => self.take_batch(&head, &events, &rejections, record, out),
             Err(refusal) => {
@@ -313,9 +316,9 @@ impl Line {
         self.sessions.len()
     }
 
-    /// How far event time has come for sure, µs; `None` while nothing was read: the partition is idle.
-    pub fn watermark_us(&self) -> Option<i64> {
-        (self.watermark_us != i64::MIN).then_some(self.watermark_us)
+    /// How far event time has come for sure.
+    pub fn watermark(&self) -> &Watermark {
+        &self.watermark
     }
 
     fn take_batch(
@@ -357,7 +360,7 @@ impl Line {
             Some(session) => session,
             None => {
                 self.departed.remove(&self.key);
-                let session = Session::open(&self.key, head, record, self.watermark_us, &self.config);
+                let session = Session::open(&self.key, head, record, self.watermark.position_us(), &self.config);
                 let key = Arc::clone(&session.key);
                 self.sessions.entry(key).insert_entry(session).into_mut()
             }
@@ -399,7 +402,7 @@ impl Line {
             head,
             events,
             record.offset,
-            self.watermark_us,
+            self.watermark.position_us(),
             &mut self.windows,
             &mut out.ready,
         );
@@ -422,21 +425,16 @@ impl Line {
         session.list(&mut self.due, &self.config);
     }
 
-    fn move_watermark(&mut self, timestamp_us: i64) {
-        let reached_us = timestamp_us.saturating_sub(self.config.lateness_us);
-        if self.watermark_us == i64::MIN {
-            self.watermark_us = reached_us;
-        }
-        let furthest_us = self.watermark_us.saturating_add(self.config.watermark_step_us_max);
-        self.watermark_us = self.watermark_us.max(reached_us.min(furthest_us));
-    }
-
     /// Closes what pauses and expiries are due by the watermark.
     fn close_due(&mut self, offset: i64, out: &mut Ingested) {
-        while let Some(key) = self.departed.expire(self.watermark_us) {
+        while let Some(key) = self.departed.expire(self.watermark.position_us()) {
             self.changed.push(key.into());
         }
-        while self.due.first().is_some_and(|(due_us, _)| *due_us < self.watermark_us) {
+        while self
+            .due
+            .first()
+            .is_some_and(|(due_us, _)| *due_us < self.watermark.position_us())
+        {
             let Some((due_us, key)) = self.due.pop_first() else {
                 return;
             };
@@ -447,7 +445,7 @@ impl Line {
             // Put off meanwhile: closings come in the order in which they are due.
             if session.due_us(&self.config) > due_us {
                 session.list(&mut self.due, &self.config);
-            } else if session.expires_us(&self.config) < self.watermark_us {
+            } else if session.expires_us(&self.config) < self.watermark.position_us() {
                 self.expire(&key, offset, out);
             } else {
                 session.note_change(&mut self.changed);
@@ -470,7 +468,7 @@ impl Line {
             .push(audit(AuditAction::SessionClosed, &session.id, session.last_us));
         let gone = Gone {
             seq_next: session.seq_next,
-            until_us: self.watermark_us.saturating_add(self.config.repeat_us),
+            until_us: self.watermark.position_us().saturating_add(self.config.repeat_us),
         };
         session.note_change(&mut self.changed);
         let most = self.config.repeat_sessions_max;
