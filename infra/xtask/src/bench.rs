@@ -39,7 +39,7 @@ const BENCHMARKS: &[Benchmark] = &[
 ];
 
 /// What a yardstick script ends with where the library that it measures is absent.
-const EXIT_YARDSTICK_ABSENT: i32 = 3;
+pub(crate) const EXIT_YARDSTICK_ABSENT: i32 = 3;
 
 /// Which benchmarks.
 #[derive(Args)]

@@ -20,6 +20,8 @@ mod kafka;
 mod node;
 mod onnxruntime;
 mod opensearch;
+#[expect(dead_code, reason = "the benchmark of the line runs them")]
+mod peers;
 mod prerequisites;
 mod recordings;
 mod report;
