@@ -18,6 +18,8 @@ from typing import Any, NoReturn
 
 # What a yardstick ends with where its library is absent (infra/xtask/src/bench.rs).
 EXIT_ABSENT = 3
+# A topic without a new record for so long holds no more.
+IDLE_S = 60.0
 # Windows that go through the network together at most, as in pipeline/scorer.
 BATCH_WINDOWS_MAX = 64
 
