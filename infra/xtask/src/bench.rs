@@ -2,8 +2,8 @@
 //!
 //! Invariant: a yardstick that could not run leaves its ratio empty and is named; it is never replaced by an old number.
 
-use std::fs::File;
-use std::path::Path;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Instant, SystemTime};
 
@@ -12,7 +12,11 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::command::{cargo, command, run_shown};
-use crate::{environment, files, onnxruntime, prerequisites, report};
+use crate::kafka::{Kafka, Ports};
+use crate::peers::{self, Load, Peer};
+use crate::services::Lifetime;
+use crate::test::Folders;
+use crate::{environment, files, java, onnxruntime, prerequisites, report};
 
 /// The list of benchmarks.
 const BENCHMARKS: &[Benchmark] = &[
@@ -32,6 +36,11 @@ const BENCHMARKS: &[Benchmark] = &[
         measure: features,
     },
     Benchmark {
+        name: "stream",
+        about: "the stream against a real Kafka: source, line, model stage, latency, sessions, restart",
+        measure: stream,
+    },
+    Benchmark {
         name: "tests",
         about: "the tests of dynamics against 10 s",
         measure: dynamics_tests,
@@ -39,7 +48,7 @@ const BENCHMARKS: &[Benchmark] = &[
 ];
 
 /// What a yardstick script ends with where the library that it measures is absent.
-const EXIT_YARDSTICK_ABSENT: i32 = 3;
+pub(crate) const EXIT_YARDSTICK_ABSENT: i32 = 3;
 
 /// Which benchmarks.
 #[derive(Args)]
@@ -153,6 +162,100 @@ fn features() -> Result<Vec<Measured>> {
     cargo_bench("ductus-dynamics", "features")
 }
 
+/// Starts a Kafka of its own, and measures against it.
+fn stream() -> Result<Vec<Measured>> {
+    prerequisites::require(prerequisites::TEST)?;
+    let kafka = Kafka::fetch(&java::home()?)?;
+    let mut bench = cargo();
+    bench.args(["bench", "--package", "ductus-stream", "--bench", "stream"]);
+    run_shown(bench.arg("--no-run"))?;
+    let (folders, ports) = (Folders::new()?, Ports::free()?);
+    let running = kafka.start(&folders.own.join("kafka"), ports, Lifetime::WithUs)?;
+    let filled = folders.own.join("filled.ndjson");
+    let bootstrap = format!("127.0.0.1:{}", ports.broker);
+    // What is asked for: our share of the peer's CPU without a network.
+    let peers = [
+        (peers::bytewax()?, 1.0 / 35.0),
+        (peers::quix(true)?, 1.0 / 45.0),
+        (peers::kafka_streams()?, 1.0 / 10.0),
+    ];
+    let live: Vec<_> = peers
+        .iter()
+        .flat_map(|(peer, _)| peer)
+        .map(|peer| peer.live(&bootstrap))
+        .collect();
+    let mut variables = ports.variables();
+    variables.push(("DUCTUS_BENCH_KEEP", filled.display().to_string()));
+    variables.push(("DUCTUS_BENCH_PEERS", serde_json::to_string(&live)?));
+    let measured = cargo_bench_with("ductus-stream", "stream", &variables).and_then(|mut measured| {
+        beside_peers(&bootstrap, &peers, &filled, &mut measured)?;
+        Ok(measured)
+    });
+    drop(running);
+    folders.clean_up(measured.is_ok());
+    measured
+}
+
+/// A topic that the stream's benchmark filled, and under which name its own cost stands.
+#[derive(Deserialize)]
+struct Filled {
+    row: String,
+    events: String,
+    output: String,
+    records: u64,
+    sessions: u64,
+    model: Option<PathBuf>,
+    /// Whether memory is compared, and not CPU.
+    memory: bool,
+}
+
+/// Other stream processors on the same records, beside what the stream cost.
+fn beside_peers(
+    bootstrap: &str,
+    peers: &[(Option<Peer>, f64)],
+    filled: &Path,
+    measured: &mut Vec<Measured>,
+) -> Result<()> {
+    let filled = fs::read_to_string(filled).context("the stream's benchmark filled no topics")?;
+    let filled: Vec<Filled> = filled.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    for (peer, share) in peers {
+        let Some(peer) = peer else { continue };
+        for topic in &filled {
+            let Some(ours) = measured.iter().find(|ours| ours.name == topic.row) else {
+                continue;
+            };
+            let (value, unit) = (ours.value, ours.unit.clone());
+            report::progress(format!("    {} on {} records", peer.name(), topic.records));
+            let load = Load {
+                bootstrap,
+                events: &topic.events,
+                output: &topic.output,
+                model: topic.model.as_deref(),
+            };
+            let Some(theirs) = peer.run(&load, topic.records)? else {
+                continue;
+            };
+            let (yardstick, target) = if topic.memory {
+                let bytes = theirs.rss_bytes_max.saturating_sub(theirs.rss_bytes_startup);
+                (bytes as f64 / topic.sessions as f64, 0.25)
+            } else if topic.model.is_some() {
+                (theirs.cpu_ns_an_event(), 1.0 / 15.0)
+            } else {
+                (theirs.cpu_ns_an_event(), *share)
+            };
+            measured.push(Measured {
+                name: format!("{} beside {}", topic.row, peer.name()),
+                value,
+                unit,
+                yardstick: Some(yardstick),
+                target: Some(target),
+                lower_is_better: true,
+            });
+        }
+    }
+    Ok(())
+}
+
 /// The tests of the domain crate: as they stand, and after a change of the crate. The first is promised; the second is
 /// what a developer waits for, most of it the compiler, and is told beside it.
 fn dynamics_tests() -> Result<Vec<Measured>> {
@@ -186,10 +289,15 @@ fn dynamics_tests() -> Result<Vec<Measured>> {
 }
 
 fn cargo_bench(package: &str, bench: &str) -> Result<Vec<Measured>> {
+    cargo_bench_with(package, bench, &[])
+}
+
+fn cargo_bench_with(package: &str, bench: &str, variables: &[(&str, String)]) -> Result<Vec<Measured>> {
     let mut cargo = cargo();
     cargo
         .args(["bench", "--package", package, "--bench", bench])
-        .env("ORT_DYLIB_PATH", onnxruntime::fetch()?);
+        .env("ORT_DYLIB_PATH", onnxruntime::fetch()?)
+        .envs(variables.iter().map(|(name, value)| (name, value)));
     let lines = json_lines(&mut cargo, None)?.unwrap_or_default();
     if lines.is_empty() {
         bail!("the benchmark {bench} of {package} printed no result");

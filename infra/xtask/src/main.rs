@@ -20,6 +20,7 @@ mod kafka;
 mod node;
 mod onnxruntime;
 mod opensearch;
+mod peers;
 mod prerequisites;
 mod recordings;
 mod report;

@@ -11,6 +11,7 @@ use ductus_stream::{KafkaSettings, Topics, ensure_topics};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -66,27 +67,18 @@ pub(crate) struct Filled {
 }
 
 impl Filled {
-    /// Names it to whoever compares other programs.
-    pub(crate) fn note(&self, batch: usize) -> Anyhow<()> {
-        self.write(&format!("line-{batch}"))
-    }
-
-    pub(crate) fn note_model(&self) -> Anyhow<()> {
-        self.write("model")
-    }
-
-    fn write(&self, what: &str) -> Anyhow<()> {
+    /// Names the topic to whoever compares other programs on it, with the row in which our own cost stands.
+    pub(crate) fn note(&self, row: &str, model: Option<&Path>, memory: bool) -> Anyhow<()> {
         let Ok(file) = std::env::var("DUCTUS_BENCH_KEEP") else {
             return Ok(());
         };
         let mut file = std::fs::File::options().append(true).create(true).open(file)?;
-        let (events, records) = (topics(&self.prefix, 1).events, self.records);
-        writeln!(
-            file,
-            "{}",
-            serde_json::json!({"what": what, "events": events, "records": records, "count": self.events})
-        )?;
-        Ok(())
+        let topics = topics(&self.prefix, self.load.partitions);
+        let line = serde_json::json!({
+            "row": row, "events": topics.events, "output": topics.decisions, "records": self.records,
+            "sessions": self.load.sessions, "model": model, "memory": memory,
+        });
+        Ok(writeln!(file, "{line}")?)
     }
 }
 
@@ -99,6 +91,16 @@ fn fresh(partitions: i32) -> Anyhow<String> {
     );
     ensure_topics(&kafka()?, &topics(&prefix, partitions).specs(), 1, TIMEOUT)?;
     Ok(prefix)
+}
+
+/// The same events, and topics of their own for what follows from them.
+pub(crate) fn topics_for(prefix: &str, run: &str, partitions: i32) -> Anyhow<Topics> {
+    let topics = Topics {
+        events: topics(prefix, partitions).events,
+        ..topics(run, partitions)
+    };
+    ensure_topics(&kafka()?, &topics.specs(), 1, TIMEOUT)?;
+    Ok(topics)
 }
 
 type Sender = ThreadedProducer<DefaultProducerContext>;
@@ -164,7 +166,7 @@ fn write(filled: &mut Filled, rounds: std::ops::Range<u64>) -> Anyhow<()> {
     let load = filled.load;
     let keys = (rounds.end as usize * load.batch).div_ceil(2) + 50;
     let typists: Vec<Vec<InputEvent>> = (0..TYPISTS)
-        .map(|seed| Typist::draw(seed).flowing().session(0, keys, ORIGIN_US, 0))
+        .map(|seed| Typist::draw(seed).flowing().session(0, keys, 0, 0))
         .collect();
     let (topic, sender) = (topics(&filled.prefix, load.partitions).events, sender()?);
     let mut value = Vec::new();
@@ -177,7 +179,7 @@ fn write(filled: &mut Filled, rounds: std::ops::Range<u64>) -> Anyhow<()> {
             value.clear();
             serde_json::to_writer(&mut value, &batch)?;
             let partition = (session % load.partitions as u64) as i32;
-            let at_us = events.last().map_or(ORIGIN_US, |event| event.t_us);
+            let at_us = ORIGIN_US + events.last().map_or(0, |event| event.t_us);
             send(&sender, &topic, partition, &format!("acme/{session}"), at_us, &value)?;
             filled.records += 1;
             filled.events += events.len() as u64;

@@ -10,6 +10,9 @@ use hdrhistogram::Histogram;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use rdkafka::{Message as _, Offset, TopicPartitionList};
+use serde::Deserialize;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -22,36 +25,99 @@ const SECONDS: u64 = 20;
 /// Not counted: caches, arenas and the group settle.
 const WARM_UP_SECONDS: u64 = 5;
 /// So long after the last record decisions are waited for.
-const LINGER: Duration = Duration::from_secs(5);
+const LINGER: Duration = Duration::from_secs(8);
+/// What a peer needs to start; it begins at the end of the topic.
+const PEER_STARTS: Duration = Duration::from_secs(15);
 
-/// The rows.
+/// The rows: ours, with the released models, and others', without.
 pub(crate) fn bench() -> Anyhow<()> {
-    let filled = fill::sessions(&fill::Load {
+    let filled = first_round()?;
+    let score = line::start_released(&filled, 1)?;
+    let ours = measure(&filled, Instant::now() + Duration::from_millis(200))?;
+    score.stop();
+    score.join()?;
+    eprintln!("    {} decisions at {EVENTS_PER_S} events/s", ours.len());
+    for (name, quantile) in QUANTILES {
+        let name = format!("stream/latency {name}");
+        report(&name, ms(&ours, quantile), "ms", None, None, true);
+    }
+    let peers = std::env::var("DUCTUS_BENCH_PEERS").unwrap_or_else(|_| "[]".to_owned());
+    for peer in serde_json::from_str::<Vec<Peer>>(&peers)? {
+        let filled = first_round()?;
+        let theirs = peer.run(&filled, || measure(&filled, Instant::now() + PEER_STARTS))?;
+        eprintln!("    {} windows of {}", theirs.len(), peer.name);
+        for (name, quantile) in QUANTILES {
+            let row = format!("stream/latency {name} beside {}", peer.name);
+            let target = (name == "p99").then_some(0.2);
+            report(
+                &row,
+                ms(&ours, quantile),
+                "ms",
+                Some(ms(&theirs, quantile)),
+                target,
+                true,
+            );
+        }
+    }
+    Ok(())
+}
+
+const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
+
+fn ms(latencies: &Histogram<u64>, quantile: f64) -> f64 {
+    latencies.value_at_quantile(quantile) as f64 / 1e3
+}
+
+/// A topic with the first batch of every session: the schedule goes on from there.
+fn first_round() -> Anyhow<Filled> {
+    fill::sessions(&fill::Load {
         sessions: SESSIONS,
         events: 0,
         batch: BATCH as usize,
         partitions: PARTITIONS,
-    })?;
-    let score = line::start_released(&filled, 1)?;
+    })
+}
+
+/// Sends the schedule and reads what comes of it.
+fn measure(filled: &Filled, begins: Instant) -> Anyhow<Histogram<u64>> {
     let per_s = EVENTS_PER_S / BATCH;
-    let begins = Instant::now() + Duration::from_millis(200);
     let over = Arc::new(AtomicBool::new(false));
     let reader = {
         let (filled, over) = (filled.clone(), Arc::clone(&over));
         std::thread::spawn(move || read(&filled, begins, per_s, &over).map_err(|error| error.to_string()))
     };
-    send(&filled, begins, per_s)?;
+    send(filled, begins, per_s)?;
     std::thread::sleep(LINGER);
     over.store(true, Ordering::Release);
-    let latencies = reader.join().map_err(|_| "the reader panicked")??;
-    score.stop();
-    score.join()?;
-    eprintln!("    {} decisions at {EVENTS_PER_S} events/s", latencies.len());
-    for (name, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
-        let ms = latencies.value_at_quantile(quantile) as f64 / 1e3;
-        report(&format!("stream/latency {name}"), ms, "ms", None, None, true);
+    Ok(reader.join().map_err(|_| "the reader panicked")??)
+}
+
+/// Another stream processor, as `cargo xtask bench` says how to start it.
+#[derive(Deserialize)]
+struct Peer {
+    name: String,
+    program: PathBuf,
+    arguments: Vec<String>,
+    python_path: Option<PathBuf>,
+}
+
+impl Peer {
+    /// Does something while the peer runs on the topic.
+    fn run<T>(&self, filled: &Filled, during: impl FnOnce() -> Anyhow<T>) -> Anyhow<T> {
+        let topics = topics(&filled.prefix, PARTITIONS);
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments);
+        command.args(["--events", &topics.events, "--output", &topics.decisions]);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        if let Some(path) = &self.python_path {
+            command.env("PYTHONPATH", path);
+        }
+        let mut child = command.spawn()?;
+        let done = during();
+        child.kill()?;
+        child.wait()?;
+        done
     }
-    Ok(())
 }
 
 /// Sends record after record, each when it is due. Record number `n` goes to partition `n % PARTITIONS`.
@@ -64,7 +130,7 @@ fn send(filled: &Filled, begins: Instant, per_s: u64) -> Anyhow<()> {
     // The first round has been sent when the topic was filled.
     let keys = ((count / SESSIONS + 2) * BATCH).div_ceil(2) as usize + 50;
     let typists: Vec<_> = (0..64)
-        .map(|seed| Typist::draw(seed).flowing().session(0, keys, fill::ORIGIN_US, 0))
+        .map(|seed| Typist::draw(seed).flowing().session(0, keys, 0, 0))
         .collect();
     for number in 0..count {
         let (session, seq) = (number % SESSIONS, number / SESSIONS + 1);
@@ -76,7 +142,7 @@ fn send(filled: &Filled, begins: Instant, per_s: u64) -> Anyhow<()> {
         let key = format!("acme/{session}");
         let mut record = BaseRecord::to(&topic).key(&key).payload(&value);
         record = record.partition((session % PARTITIONS as u64) as i32);
-        record.timestamp = events.last().map(|event| event.t_us / 1_000);
+        record.timestamp = events.last().map(|event| (fill::ORIGIN_US + event.t_us) / 1_000);
         producer.send(record).map_err(|(error, _)| error)?;
     }
     Ok(producer.flush(LINGER)?)
@@ -86,7 +152,9 @@ fn send(filled: &Filled, begins: Instant, per_s: u64) -> Anyhow<()> {
 fn read(filled: &Filled, begins: Instant, per_s: u64, over: &AtomicBool) -> Anyhow<Histogram<u64>> {
     let topic = topics(&filled.prefix, PARTITIONS).decisions;
     let mut config = kafka()?.consumer(&format!("{}-decisions", filled.prefix), "latency");
-    config.set("fetch.wait.max.ms", "1");
+    config
+        .set("fetch.wait.max.ms", "1")
+        .set("isolation.level", "read_committed");
     let consumer: BaseConsumer = config.create()?;
     let mut list = TopicPartitionList::new();
     for partition in 0..PARTITIONS {
@@ -100,7 +168,9 @@ fn read(filled: &Filled, begins: Instant, per_s: u64, over: &AtomicBool) -> Anyh
         };
         let now = Instant::now();
         let decision: serde_json::Value = serde_json::from_slice(record.payload().unwrap_or_default())?;
-        let number = |field: &str| decision["source"][field].as_i64();
+        // Peers say it without a source around it.
+        let source = decision.get("source").unwrap_or(&decision);
+        let number = |field: &str| source[field].as_i64();
         let (Some(partition), Some(offset)) = (number("partition"), number("offset")) else {
             return Err("a decision without its source".into());
         };

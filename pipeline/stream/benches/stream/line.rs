@@ -1,6 +1,6 @@
 //! The whole line over a filled topic: `score` as it runs in production, with models or without.
 
-use crate::fill::{self, Filled, kafka, topics};
+use crate::fill::{self, Filled, kafka, topics, topics_for};
 use crate::process::{Measured, Stopwatch, Task, in_a_process};
 use crate::{Anyhow, model};
 use ductus_dynamics::event::Modality;
@@ -9,7 +9,7 @@ use ductus_stream::{
     Embed, EmbedFailure, Embedders, LiveModel, Models, Score, ScoreConfig, ScoreHandle, StreamMetrics,
 };
 use prometheus::Registry;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -27,6 +27,11 @@ pub(crate) enum Kind {
     Released,
 }
 
+/// The consumer group of a run, and the prefix of the topics that it writes to.
+pub(crate) fn group(filled: &Filled, kind: Kind, threads: usize) -> String {
+    format!("{}-{kind:?}-{threads}", filled.prefix)
+}
+
 /// Runs `score` over the topic in a process of its own, from the first record to the last.
 pub(crate) fn run(filled: &Filled, kind: Kind, threads: usize) -> Anyhow<Measured> {
     in_a_process(&Task {
@@ -35,7 +40,7 @@ pub(crate) fn run(filled: &Filled, kind: Kind, threads: usize) -> Anyhow<Measure
         count: filled.events,
         partitions: filled.load.partitions,
         threads,
-        group: format!("{}-{kind:?}-{threads}", filled.prefix),
+        group: group(filled, kind, threads),
     })
 }
 
@@ -47,7 +52,7 @@ pub(crate) fn run_again(filled: &Filled) -> Anyhow<Measured> {
         count: 1,
         partitions: filled.load.partitions,
         threads: 1,
-        group: format!("{}-{:?}-1", filled.prefix, Kind::NoModel),
+        group: group(filled, Kind::NoModel, 1),
     })
 }
 
@@ -56,10 +61,10 @@ pub(crate) fn measure(task: &Task) -> Anyhow<Measured> {
     let released = task.what == "Released";
     let mut config = ScoreConfig {
         kafka: kafka()?,
-        topics: topics(&task.prefix, task.partitions),
+        topics: topics_for(&task.prefix, &task.group, task.partitions)?,
         group: task.group.clone(),
         shards: task.threads,
-        models_dir: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models"),
+        models_dir: PathBuf::from("../../models"),
         ..ScoreConfig::default()
     };
     if task.what == "NoCheckpoints" {
@@ -90,6 +95,9 @@ pub(crate) fn measure(task: &Task) -> Anyhow<Measured> {
         wait(|| score.accounting().events >= task.count)?;
     }
     let mut measured = watch.stop(task.count)?;
+    if !score.accounting().balances() || score.accounting().windowed < task.count.min(score.accounting().events) {
+        return Err(format!("not every event was windowed: {:?}", score.accounting()).into());
+    }
     end(score)?;
     if released {
         measured.windows_per_s = Some((stage.windows_per_s(), model::bare_windows_per_s()?));
@@ -212,7 +220,7 @@ pub(crate) fn start_released(filled: &Filled, threads: usize) -> Anyhow<ScoreHan
         topics: topics(&filled.prefix, filled.load.partitions),
         group: format!("{}-latency", filled.prefix),
         shards: threads,
-        models_dir: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models"),
+        models_dir: PathBuf::from("../../models"),
         ..ScoreConfig::default()
     };
     let score = Score::start(config, StreamMetrics::default(), Arc::new(AtomicBool::new(false)))?;

@@ -128,20 +128,14 @@ fn whole_line() -> Anyhow<()> {
             partitions: 4,
         };
         let filled = fill::sessions(&load)?;
-        filled.note(batch)?;
+        let row = format!("stream/line, {batch} events a record");
+        filled.note(&row, None, false)?;
         let on = line::run(&filled, line::Kind::NoModel, 1)?;
         let off = line::run(&filled, line::Kind::NoCheckpoints, 1)?;
         tell(&format!("line, {batch} events a record"), &on);
         tell("the same without checkpoints", &off);
         let each = |measured: &Measured| 1e9 / measured.cpu_ns_each();
-        report(
-            &format!("stream/line, {batch} events a record"),
-            on.cpu_ns_each(),
-            "CPU ns/event",
-            None,
-            None,
-            true,
-        );
+        report(&row, on.cpu_ns_each(), "CPU ns/event", None, None, true);
         let name = format!("stream/guarantees, {batch} events a record");
         report(&name, each(&on), "events/CPU-s", Some(each(&off)), Some(0.95), false);
     }
@@ -157,17 +151,11 @@ fn with_model() -> Anyhow<()> {
         partitions: 4,
     };
     let filled = fill::sessions(&load)?;
-    filled.note_model()?;
+    let row = "stream/line with the model";
+    filled.note(row, Some(&model::released()?), false)?;
     let measured = line::run(&filled, line::Kind::Released, 1)?;
     tell("line with the released model", &measured);
-    report(
-        "stream/line with the model",
-        measured.cpu_ns_each(),
-        "CPU ns/event",
-        None,
-        None,
-        true,
-    );
+    report(row, measured.cpu_ns_each(), "CPU ns/event", None, None, true);
     if let Some((ours, bare)) = measured.windows_per_s {
         report(
             "stream/model stage in the line",
@@ -201,14 +189,11 @@ fn sessions() -> Anyhow<()> {
         if let Some(first) = &first {
             let bytes = measured.memory_bytes_end.saturating_sub(first.memory_bytes_end) as f64;
             let each = bytes / (sessions as f64 - 1_000.0);
-            report(
-                &format!("stream/memory a session, {sessions} sessions"),
-                each,
-                "bytes",
-                None,
-                None,
-                true,
-            );
+            let row = format!("stream/memory a session, {sessions} sessions");
+            if sessions == 100_000 {
+                filled.note(&row, None, true)?;
+            }
+            report(&row, each, "bytes", None, None, true);
         }
         if sessions == 1_000 {
             let two = line::run(&filled, line::Kind::NoModel, 2)?;
@@ -234,7 +219,7 @@ fn restart() -> Anyhow<()> {
     line::run(&filled, line::Kind::NoModel, 1)?;
     let bare = in_a_process(&Task {
         what: "read-states".to_owned(),
-        prefix: filled.prefix.clone(),
+        prefix: line::group(&filled, line::Kind::NoModel, 1),
         ..Task::default()
     })?;
     fill::more(&filled, 200_000)?;

@@ -3,7 +3,7 @@
 use crate::Anyhow;
 use ort::session::Session;
 use ort::value::TensorRef;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 const BATCH: usize = 16;
@@ -17,14 +17,19 @@ pub(crate) fn runtime() -> Anyhow<()> {
     Ok(())
 }
 
+/// The file of the released keystroke model.
+pub(crate) fn released() -> Anyhow<PathBuf> {
+    let registry = std::path::absolute("../../models/keystroke")?;
+    let live = std::fs::read_to_string(registry.join("live"))?;
+    Ok(registry.join(live.trim()).join("model.onnx"))
+}
+
 /// Windows a second at a batch of 16, in one thread.
 pub(crate) fn bare_windows_per_s() -> Anyhow<f64> {
-    let registry = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/keystroke");
-    let live = std::fs::read_to_string(registry.join("live"))?;
     let mut session = Session::builder(ductus_scorer::Runtime::current()?.environment())?
         .with_intra_threads(1)?
         .with_inter_threads(1)?
-        .commit_from_file(registry.join(live.trim()).join("model.onnx"))?;
+        .commit_from_file(released()?)?;
     let features = ductus_dynamics::feature::KEYSTROKE_FEATURES;
     let values = vec![0.1_f32; BATCH * STEPS * features];
     let lengths = vec![STEPS as i32; BATCH];
