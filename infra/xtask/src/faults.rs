@@ -3,6 +3,7 @@
 //! Invariants: the last line on standard output is the JSON summary, also after Ctrl-C; the services are stopped whatever
 //! happens.
 
+use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -10,7 +11,7 @@ use clap::Args;
 
 use crate::command::{command, run_shown};
 use crate::kafka::{Kafka, Ports};
-use crate::services::Lifetime;
+use crate::services::{Lifetime, interrupt};
 use crate::test::{Folders, build_everything};
 use crate::{environment, java, onnxruntime, prerequisites, report};
 
@@ -48,7 +49,14 @@ pub(crate) fn faults(options: &Options) -> Result<ExitCode> {
         .env("ORT_DYLIB_PATH", library)
         .env("DUCTUS_BIN_DIR", &programs)
         .envs(ports.variables());
-    let ended = faults.status().context("cannot start the program faults")?;
+    // Ctrl-C reaches a whole process group: Kafka and the instances must not go before the program has told its sums.
+    let mut faults = faults
+        .process_group(0)
+        .spawn()
+        .context("cannot start the program faults")?;
+    let program = faults.id();
+    ctrlc::set_handler(move || interrupt(program)).context("cannot listen to Ctrl-C")?;
+    let ended = faults.wait().context("cannot wait for the program faults")?;
     drop(running);
     folders.clean_up(ended.success());
     Ok(if ended.success() {

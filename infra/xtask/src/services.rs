@@ -266,6 +266,13 @@ fn wait_until(mut done: impl FnMut() -> bool) -> bool {
     false
 }
 
+/// Sends Ctrl-C's signal to one process.
+pub(crate) fn interrupt(process_id: u32) {
+    let _ = Command::new("kill")
+        .args(["-s", "INT", &process_id.to_string()])
+        .status();
+}
+
 fn signal(name: &str, group: u32) {
     let _ = Command::new("kill")
         .args(["-s", name, "--", &format!("-{group}")])

@@ -28,19 +28,19 @@ pub(crate) enum Kind {
 }
 
 /// The consumer group of a run, and the prefix of the topics that it writes to.
-pub(crate) fn group(filled: &Filled, kind: Kind, threads: usize) -> String {
-    format!("{}-{kind:?}-{threads}", filled.prefix)
+pub(crate) fn group(filled: &Filled, kind: Kind, threads: usize, round: usize) -> String {
+    format!("{}-{kind:?}-{threads}-{round}", filled.prefix)
 }
 
 /// Runs `score` over the topic in a process of its own, from the first record to the last.
-pub(crate) fn run(filled: &Filled, kind: Kind, threads: usize) -> Anyhow<Measured> {
+pub(crate) fn run(filled: &Filled, kind: Kind, threads: usize, round: usize) -> Anyhow<Measured> {
     in_a_process(&Task {
         what: format!("{kind:?}"),
         prefix: filled.prefix.clone(),
         count: filled.events,
         partitions: filled.load.partitions,
         threads,
-        group: group(filled, kind, threads),
+        group: group(filled, kind, threads, round),
     })
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn run_again(filled: &Filled) -> Anyhow<Measured> {
         count: 1,
         partitions: filled.load.partitions,
         threads: 1,
-        group: group(filled, Kind::NoModel, 1),
+        group: group(filled, Kind::NoModel, 1, 0),
     })
 }
 
