@@ -46,7 +46,7 @@ pub(crate) fn seeds() -> Result<Vec<Vec<u8>>, StateError> {
             events_next: life.records() as i64,
             decisions_from: 3 * life.records() as i64,
             references_next: 0,
-            timestamp_us: life.line.watermark_us(),
+            timestamp_us: (number > 1).then_some(1_763_700_000_000_000),
             models: [(number > 2).then(|| file::ModelState::from(&life.model)), None],
             line: life.line.state(),
         };
