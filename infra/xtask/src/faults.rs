@@ -5,6 +5,9 @@
 
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -14,6 +17,9 @@ use crate::kafka::{Kafka, Ports};
 use crate::services::{Lifetime, interrupt};
 use crate::test::{Folders, build_everything};
 use crate::{environment, java, onnxruntime, prerequisites, report};
+
+/// Between two looks whether it has ended, or is to end.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How long, and which.
 #[derive(Args)]
@@ -50,13 +56,22 @@ pub(crate) fn faults(options: &Options) -> Result<ExitCode> {
         .env("DUCTUS_BIN_DIR", &programs)
         .envs(ports.variables());
     // Ctrl-C reaches a whole process group: Kafka and the instances must not go before the program has told its sums.
+    let interrupted = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&interrupted))
+        .context("cannot listen to Ctrl-C")?;
     let mut faults = faults
         .process_group(0)
         .spawn()
         .context("cannot start the program faults")?;
-    let program = faults.id();
-    ctrlc::set_handler(move || interrupt(program)).context("cannot listen to Ctrl-C")?;
-    let ended = faults.wait().context("cannot wait for the program faults")?;
+    let ended = loop {
+        if let Some(ended) = faults.try_wait().context("cannot wait for the program faults")? {
+            break ended;
+        }
+        if interrupted.swap(false, Ordering::AcqRel) {
+            interrupt(faults.id());
+        }
+        std::thread::sleep(LOOK);
+    };
     drop(running);
     folders.clean_up(ended.success());
     Ok(if ended.success() {

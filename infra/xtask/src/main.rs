@@ -14,6 +14,7 @@ mod elasticsearch;
 mod environment;
 mod faults;
 mod files;
+mod fuzz;
 mod http;
 mod java;
 mod kafka;
@@ -51,6 +52,8 @@ enum Task {
     Test(test::Options),
     /// Kill, pause and rebalance `score` for as long as you like, and compare what it decided with an undisturbed run.
     Faults(faults::Options),
+    /// Search for input that breaks what reads it, with libFuzzer, and print what was run as JSON.
+    Fuzz(fuzz::Options),
     /// Run every benchmark beside its yardstick.
     Bench(bench::Options),
     /// Judge the released models by every protocol and write docs/accuracy.md.
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::demo(&options).map(|()| ExitCode::SUCCESS),
         Task::Test(options) => test::test(&options),
         Task::Faults(options) => faults::faults(&options),
+        Task::Fuzz(options) => fuzz::fuzz(&options),
         Task::Bench(options) => bench::bench(&options),
         Task::Accuracy(options) => accuracy::accuracy(&options),
         Task::Up(options) => up::up(&options).map(|()| ExitCode::SUCCESS),

@@ -68,6 +68,8 @@ const CHROMIUM: Prerequisite = Prerequisite {
     packages: &["chromium"],
 };
 
+/// For the fuzz targets.
+pub(crate) const FUZZ: &[&Prerequisite] = &[&COMPILER];
 /// For `ductus` itself.
 pub(crate) const DEMO: &[&Prerequisite] = &[&COMPILER, &MAKE, &PKG_CONFIG, &OPENSSL, &ZLIB, &PIP];
 /// For real services.

@@ -18,7 +18,7 @@ use crate::opensearch::OpenSearch;
 use crate::services::{Lifetime, Running, free_port};
 use crate::tally::Tally;
 use crate::web::Web;
-use crate::{deny, environment, files, java, onnxruntime, opensearch, prerequisites, recordings, report};
+use crate::{deny, environment, files, fuzz, java, onnxruntime, opensearch, prerequisites, recordings, report};
 
 /// Which tests.
 #[derive(Args)]
@@ -44,6 +44,7 @@ pub(crate) fn test(options: &Options) -> Result<ExitCode> {
     });
     if everything {
         static_checks(&mut tally);
+        fuzz::check(&mut tally);
     }
     cargo_tests(&setup, options, &mut tally);
     if everything {
@@ -84,6 +85,13 @@ impl Setup {
 
 fn static_checks(tally: &mut Tally) {
     tally.check("cargo fmt", || run_shown(cargo().args(["fmt", "--all", "--check"])));
+    // Workspaces of their own.
+    for package in ["fuzz", "fuzz/delta"] {
+        let manifest = environment::repository().join(package).join("Cargo.toml");
+        tally.check(&format!("cargo fmt: {package}"), || {
+            run_shown(cargo().args(["fmt", "--check", "--manifest-path"]).arg(manifest))
+        });
+    }
     tally.check("cargo clippy", || {
         run_shown(cargo().args([
             "clippy",

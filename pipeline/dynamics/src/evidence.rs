@@ -98,16 +98,15 @@ impl Evidence {
 
     /// Whether it can have come from windows: what was read from outside is asked before it is used.
     pub(crate) fn is_sound(&self) -> bool {
-        let sound = |lane: &Lane| {
-            let mut marks = lane.marks.iter().map(|mark| mark.llr);
-            lane.len <= MARKS && marks.all(f32::is_finite) && lane.base.is_finite() && lane.said.is_finite()
-        };
-        self.lanes.iter().all(sound) && self.llr.is_finite() && self.windows.is_finite()
+        self.lanes.iter().all(Lane::is_sound) && self.llr.is_finite() && self.windows.is_finite() && self.windows >= 0.0
     }
 }
 
 /// Marks kept of a modality: more than a full window's worth.
 const MARKS: usize = 8;
+
+/// No session has so many steps, and there is room to count on.
+const STEPS_MAX: u64 = 1 << 62;
 
 /// What was known when so many steps had been seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -152,6 +151,17 @@ impl Lane {
         self.last_us = self.last_us.max(seen.end_us);
         let position = self.position;
         self.mark(Mark { position, llr }, seen.full);
+    }
+
+    fn is_sound(&self) -> bool {
+        let Some(kept) = self.marks.get(..self.len) else {
+            return false;
+        };
+        let in_order = kept.is_sorted_by_key(|mark| mark.position)
+            && kept.last().is_none_or(|last| last.position <= self.position)
+            && self.position < STEPS_MAX;
+        let mut numbers = self.marks.iter().map(|mark| mark.llr).chain([self.base, self.said]);
+        in_order && numbers.all(f32::is_finite)
     }
 
     fn kept(&self) -> &[Mark] {

@@ -215,6 +215,12 @@ impl Watch {
         self.suspicion
     }
 
+    /// Whether it can have come from windows: what was read from outside is asked before it is used.
+    pub(crate) fn is_sound(&self) -> bool {
+        let suspicion = self.suspicion.is_finite() && self.suspicion >= 0.0;
+        suspicion && self.keys.is_sound() && self.strokes.is_sound()
+    }
+
     /// A window was compared, and was accused or not: suspicion grows to its bound, or fades.
     pub fn suspect(&mut self, accused: bool, policy: &LivenessPolicy) {
         self.suspicion = if accused {

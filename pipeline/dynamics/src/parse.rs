@@ -258,7 +258,7 @@ struct BatchSeed<'s, 'v> {
     sink: &'s mut EventSink<'v>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
 enum Field {
     V,
@@ -291,8 +291,14 @@ impl<'de> Visitor<'de> for BatchSeed<'_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Draft<'de>, A::Error> {
         let mut draft = Draft::default();
-        let mut events_seen = false;
+        let mut seen = 0u16;
         while let Some(field) = map.next_key::<Field>()? {
+            let bit = 1 << field as u16;
+            if seen & bit != 0 {
+                // Readers differ in which of the two they believe.
+                return Err(A::Error::custom("a field twice"));
+            }
+            seen |= bit;
             match field {
                 Field::V => draft.v = Some(map.next_value()?),
                 Field::Tenant => draft.tenant = Some(map.next_value()?),
@@ -304,14 +310,10 @@ impl<'de> Visitor<'de> for BatchSeed<'_, '_> {
                 Field::Clock => draft.clock = Some(map.next_value()?),
                 Field::Device => draft.device = Some(map.next_value()?),
                 Field::Detail => draft.detail = map.next_value()?,
-                Field::Events if events_seen => return Err(A::Error::custom("events twice")),
-                Field::Events => {
-                    events_seen = true;
-                    map.next_value_seed(&mut *self.sink)?;
-                }
+                Field::Events => map.next_value_seed(&mut *self.sink)?,
             }
         }
-        if events_seen {
+        if seen & (1 << Field::Events as u16) != 0 {
             Ok(draft)
         } else {
             Err(A::Error::custom("no events"))

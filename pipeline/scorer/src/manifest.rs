@@ -153,11 +153,29 @@ impl Manifest {
     /// [`ModelError::NotFound`], [`ModelError::Io`] or [`ModelError::BadManifest`].
     pub fn load(dir: &Path) -> Result<Self, ModelError> {
         let path = dir.join(MANIFEST_FILE);
-        let bytes = read(&path)?;
-        let text = String::from_utf8(bytes).map_err(|_| bad(&path, "it is not UTF-8 text"))?;
-        let manifest: Self = toml::from_str(&text).map_err(|error| bad(&path, &explain(&text, &error)))?;
-        manifest.check_values().map_err(|reason| bad(&path, &reason))?;
+        Self::from_bytes(&read(&path)?, &path)
+    }
+
+    /// Reads and checks the manifest that the file `path` holds.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::BadManifest`]
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, ModelError> {
+        let text = std::str::from_utf8(bytes).map_err(|_| bad(path, "it is not UTF-8 text"))?;
+        let manifest: Self = toml::from_str(text).map_err(|error| bad(path, &explain(text, &error)))?;
+        manifest.check_values().map_err(|reason| bad(path, &reason))?;
         Ok(manifest)
+    }
+
+    /// The text for the file `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::BadManifest`] for one that [`Manifest::from_bytes`] would refuse.
+    pub fn to_text(&self, path: &Path) -> Result<String, ModelError> {
+        self.check_values().map_err(|reason| bad(path, &reason))?;
+        toml::to_string(self).map_err(|error| bad(path, &error.to_string()))
     }
 
     /// Checks the manifest and writes it to the model folder `dir`, so that a reader sees the old or the new one, never half.
@@ -167,8 +185,7 @@ impl Manifest {
     /// [`ModelError::BadManifest`] for one that [`Manifest::load`] would refuse, [`ModelError::Io`].
     pub fn save(&self, dir: &Path) -> Result<(), ModelError> {
         let path = dir.join(MANIFEST_FILE);
-        self.check_values().map_err(|reason| bad(&path, &reason))?;
-        let text = toml::to_string(self).map_err(|error| bad(&path, &error.to_string()))?;
+        let text = self.to_text(&path)?;
         let unfinished = dir.join(".manifest.toml.unfinished");
         let io = |source| ModelError::Io {
             path: path.clone(),
@@ -248,10 +265,52 @@ impl Manifest {
             }
         }
         let Calibration { slope, intercept } = self.calibration;
-        if !(slope.is_finite() && slope > 0.0 && intercept.is_finite()) {
+        // As decisions reckon with them: in single precision.
+        if !((slope as f32).is_finite() && slope as f32 > 0.0 && (intercept as f32).is_finite()) {
             return Err(format!(
-                "calibration has slope {slope} and intercept {intercept}, but both must be finite and the slope positive"
+                "calibration has slope {slope} and intercept {intercept}, but both must be finite in single precision and the slope positive"
             ));
+        }
+        self.check_figures()
+    }
+
+    /// A figure that is no number would be worse than none of another model, and so pass every comparison with it.
+    fn check_figures(&self) -> Result<(), String> {
+        let Accuracy {
+            eer_subject,
+            eer_global,
+            auc,
+            fnmr_at_fmr_1pct,
+            fnmr_at_fmr_0_1pct,
+            cllr,
+            min_cllr,
+            ..
+        } = self.accuracy;
+        let measured = [
+            ("accuracy.eer_subject", eer_subject),
+            ("accuracy.eer_global", eer_global),
+            ("accuracy.auc", auc),
+            ("accuracy.fnmr_at_fmr_1pct", fnmr_at_fmr_1pct),
+            ("accuracy.fnmr_at_fmr_0_1pct", fnmr_at_fmr_0_1pct),
+            ("accuracy.cllr", cllr),
+            ("accuracy.min_cllr", min_cllr),
+        ];
+        let measured = measured.into_iter().filter_map(|(field, value)| Some((field, value?)));
+        let figures = self
+            .gate
+            .iter()
+            .flat_map(|gate| &gate.rows)
+            .flat_map(|row| &row.figures);
+        let compared = figures.flat_map(|figure| {
+            [
+                ("candidate of a figure of the gate", figure.candidate),
+                ("live of a figure of the gate", figure.live),
+            ]
+        });
+        for (field, value) in measured.chain(compared) {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(format!("{field} is {value}, but must be finite and not negative"));
+            }
         }
         Ok(())
     }

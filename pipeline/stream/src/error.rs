@@ -108,6 +108,15 @@ pub enum StreamError {
     Thread(std::io::Error),
 }
 
+/// Says which record of the session states was refused; never its key, which names a session.
+pub(crate) fn refused(partition: i32, offset: i64) -> impl FnOnce(StateError) -> StreamError {
+    move |source| StreamError::State {
+        partition,
+        offset,
+        source,
+    }
+}
+
 /// Names the step that failed.
 pub(crate) fn kafka(what: &'static str) -> impl FnOnce(KafkaError) -> StreamError {
     move |source| StreamError::Kafka { what, source }

@@ -2,7 +2,6 @@
 //!
 //! Invariant: it is written last in its checkpoint, so that whoever has read it has read the session states before it.
 
-use crate::error::StreamError;
 use ductus_dynamics::line::LineState;
 use ductus_dynamics::state::{self, StateError};
 use ductus_dynamics::wire::ModelRef;
@@ -10,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 /// Key of markers. Session keys hold a slash.
 pub(crate) const MARKER_KEY: &[u8] = b"marker";
+
+/// No partition has so many checkpoints, and there is room to go on.
+const NUMBER_MAX: u64 = 1 << 62;
 
 /// A partition at one point of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,15 +66,14 @@ impl Marker {
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, StateError> {
-        state::open(bytes)
-    }
-}
-
-/// Says which record was refused; never its key, which names a session.
-pub(crate) fn refused(partition: i32, offset: i64) -> impl FnOnce(StateError) -> StreamError {
-    move |source| StreamError::State {
-        partition,
-        offset,
-        source,
+        let marker: Self = state::open(bytes)?;
+        let offsets = [marker.events_next, marker.decisions_from, marker.references_next];
+        if !(1..NUMBER_MAX).contains(&marker.number) || offsets.iter().any(|offset| *offset < 0) {
+            return Err(StateError::Contradiction(
+                "a number or an offset that no checkpoint has",
+            ));
+        }
+        marker.line.check()?;
+        Ok(marker)
     }
 }

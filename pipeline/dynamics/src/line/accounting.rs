@@ -3,6 +3,9 @@
 use crate::reject::Rejections;
 use serde::{Deserialize, Serialize};
 
+/// No partition has so many events; what is below can be summed over all fates and reasons.
+const COUNT_MAX: u64 = 1 << 56;
+
 /// Counts of one partition from its first record on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accounting {
@@ -30,6 +33,21 @@ impl Accounting {
     /// Whether every event has exactly one fate.
     pub fn balances(&self) -> bool {
         self.events == self.windowed + self.late + self.duplicate + self.rejected.total()
+    }
+
+    /// Whether the counts can be those of a partition: small enough to be added up and to go on, and every event has one fate.
+    pub(super) fn is_sound(&self) -> bool {
+        let counts = [
+            self.batches,
+            self.events,
+            self.windowed,
+            self.late,
+            self.duplicate,
+            self.gaps,
+        ];
+        let reasons = self.rejected.iter().chain(self.batches_rejected.iter());
+        let mut all = counts.into_iter().chain(reasons.map(|(_, count)| count));
+        all.all(|count| count < COUNT_MAX) && self.balances()
     }
 
     /// Adds the counts of another partition.

@@ -5,7 +5,7 @@
 //! is written while windows wait to be concluded, because they are in no state.
 
 use super::departed::Gone;
-use super::session::{Session, SessionState};
+use super::session::{self, Session, SessionState};
 use super::{Accounting, Line, Watermark};
 use crate::compare::ReferenceKey;
 use crate::state::{self, StateError};
@@ -20,6 +20,26 @@ pub struct LineState {
     pub watermark: Watermark,
     /// Event counts.
     pub accounting: Accounting,
+}
+
+impl LineState {
+    /// Refuses what no log can have given: what was read from outside is asked before it is used.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Contradiction`]
+    pub fn check(&self) -> Result<(), StateError> {
+        if !self.watermark.is_sound() {
+            return Err(StateError::Contradiction(
+                "a watermark that no timestamps can have moved",
+            ));
+        }
+        if self.accounting.is_sound() {
+            Ok(())
+        } else {
+            Err(StateError::Contradiction("counts of events that do not add up"))
+        }
+    }
 }
 
 /// What is written under a session's key.
@@ -74,6 +94,11 @@ impl Line {
         Ok(())
     }
 
+    /// Hands a session out with the next changed ones, although it did not change.
+    pub fn rewrite_session(&mut self, key: &str) {
+        self.changed.push(key.into());
+    }
+
     /// Every reference set that windows changed since the last call, in the order of their keys.
     pub fn changed_references(&mut self) -> Vec<Reference> {
         let keys = std::mem::take(&mut self.taught);
@@ -97,7 +122,7 @@ impl Line {
     pub fn restore_session(&mut self, key: &str, bytes: Option<&[u8]>) -> Result<(), StateError> {
         let stored = match bytes.map(state::open::<Stored>).transpose()? {
             Some(Stored::Open(state)) => Some(Ok(Session::from_state(key, *state, &self.config)?)),
-            Some(Stored::Gone(gone)) => Some(Err(gone)),
+            Some(Stored::Gone(gone)) => session::names(key).map(|_| Some(Err(gone)))?,
             None => None,
         };
         if let Some(mut session) = self.sessions.remove(key) {

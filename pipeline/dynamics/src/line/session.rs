@@ -6,7 +6,7 @@ use super::{LineConfig, Ready, Record};
 use crate::event::InputEvent;
 use crate::evidence::Evidence;
 use crate::liveness::Watch;
-use crate::parse::BatchHead;
+use crate::parse::{BatchHead, is_id};
 use crate::reject::Rejections;
 use crate::state::StateError;
 use crate::window::{Fate, Window, Windower, WindowerState};
@@ -128,16 +128,26 @@ impl Session {
 
     /// The session of a state under its key.
     pub(super) fn from_state(key: &str, state: SessionState, config: &LineConfig) -> Result<Self, StateError> {
-        let (tenant, session) = key
-            .split_once('/')
-            .ok_or(StateError::Contradiction("its key is no session's"))?;
+        let (tenant, session) = names(key)?;
+        if !state.subject.as_deref().is_none_or(is_id) {
+            return Err(StateError::Contradiction("a subject whose id is none"));
+        }
         if state.missing.len() > MISSING_MAX as usize {
             return Err(StateError::Contradiction(
                 "more batches are missing than are remembered",
             ));
         }
+        let in_order = state.missing.is_sorted_by(|one, next| one < next);
+        if !in_order || state.missing.last().is_some_and(|last| *last >= state.seq_next) {
+            return Err(StateError::Contradiction("missing batches that were not skipped"));
+        }
         if !state.standing.evidence.is_sound() {
             return Err(StateError::Contradiction("evidence that no windows can have given"));
+        }
+        if !state.watch.is_sound() {
+            return Err(StateError::Contradiction(
+                "remembered input that no windows can have given",
+            ));
         }
         Ok(Self {
             key: key.into(),
@@ -298,6 +308,13 @@ impl Session {
     pub(super) fn expires_us(&self, config: &LineConfig) -> i64 {
         self.watermark_us.saturating_add(config.idle_us)
     }
+}
+
+/// Tenant and session of a key.
+pub(super) fn names(key: &str) -> Result<(&str, &str), StateError> {
+    key.split_once('/')
+        .filter(|(tenant, session)| is_id(tenant) && is_id(session))
+        .ok_or(StateError::Contradiction("its key is no session's"))
 }
 
 fn session_id(head: &BatchHead<'_>) -> SessionId {

@@ -42,6 +42,11 @@ impl Watermark {
         self.latest.iter().copied()
     }
 
+    /// Whether it can have come from records: what was read from outside is asked before it is used.
+    pub(super) fn is_sound(&self) -> bool {
+        self.latest.len() <= LATEST && self.reached_us.is_some() != self.latest.is_empty()
+    }
+
     /// Where it stands, as a number: before everything where nothing was read yet.
     pub(super) fn position_us(&self) -> i64 {
         self.reached_us.unwrap_or(i64::MIN)

@@ -100,6 +100,10 @@ pub struct KeyStatistics {
 }
 
 impl Keys {
+    pub(super) fn is_sound(&self) -> bool {
+        self.latest.iter().all(|key| usize::from(key.group) < GROUPS)
+    }
+
     /// Takes the last `fresh` keystrokes; the oldest beyond `most` give way.
     pub(super) fn take(&mut self, keys: &[Keystroke], fresh: usize, most: usize) {
         let first = keys.len().saturating_sub(fresh);

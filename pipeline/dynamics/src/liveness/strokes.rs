@@ -44,6 +44,14 @@ pub struct StrokeStatistics {
 }
 
 impl Strokes {
+    pub(super) fn is_sound(&self) -> bool {
+        let mut numbers = self
+            .latest
+            .iter()
+            .flat_map(|stroke| [stroke.speed_variation, stroke.roughness, stroke.deviation_px]);
+        numbers.all(|number| number.is_finite() && number >= 0.0)
+    }
+
     /// Takes the last `fresh` steps; the oldest strokes beyond `most` give way.
     pub(super) fn take(&mut self, steps: &[PointerStep], fresh: usize, most: usize) {
         let fresh = &steps[steps.len().saturating_sub(fresh)..];

@@ -76,6 +76,10 @@ fn whole_batches_refused() {
         (format!("{good} trailing"), expect!["malformed: 0 events, not kept"]),
         (good.replace("\"v\":1,", ""), expect!["malformed: 1 events, not kept"]),
         (
+            good.replace("\"tenant\"", "\"tenant\":\"other\",\"tenant\""),
+            expect!["malformed: 1 events, not kept"],
+        ),
+        (
             good.replace("\"v\":1", "\"v\":2"),
             expect!["unsupported_version: 1 events, not kept"],
         ),

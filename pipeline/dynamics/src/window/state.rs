@@ -12,6 +12,12 @@ use std::collections::VecDeque;
 /// Times in µs since the Unix epoch that events can have, and room to reckon with them.
 const TIMES_US: std::ops::Range<i64> = -(1 << 55)..1 << 55;
 
+/// Places that pointers can have, pixels, and room to reckon with them.
+const PLACES: std::ops::Range<i32> = -(1 << 24)..1 << 24;
+
+/// No session numbers so many windows, and there is room to go on.
+const SEQUENCE_MAX: u64 = 1 << 62;
+
 /// A windower, as it is written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WindowerState {
@@ -126,13 +132,25 @@ impl<S: Step> Run<S> {
         if fresh > steps.len() {
             return Err(StateError::Contradiction("more fresh steps than steps"));
         }
+        if state.sequence >= SEQUENCE_MAX {
+            return Err(StateError::Contradiction("a window number that no session comes to"));
+        }
         let time = |time_us: Option<i64>| time_us.map_or(Ok(i64::MIN), believed);
+        let (last_us, last_step_us) = (time(state.last_us)?, time(state.last_step_us)?);
+        let latest_us = steps.back().map(S::start_us);
+        if latest_us.is_some_and(|latest_us| latest_us != last_step_us || latest_us > last_us) {
+            return Err(StateError::Contradiction("steps after the latest event"));
+        }
+        // Of steps that were in a window, only those stay that the next one has too: with shorter windows than they were
+        // written with, these are fewer.
+        let known = steps.len() - fresh;
+        steps.drain(..known.saturating_sub(config.steps.saturating_sub(config.hop)));
         Ok(Self {
             config,
             steps,
             fresh,
-            last_us: time(state.last_us)?,
-            last_step_us: time(state.last_step_us)?,
+            last_us,
+            last_step_us,
             sequence: state.sequence,
         })
     }
@@ -150,6 +168,19 @@ fn plus(time_us: i64, later_us: i64) -> Result<i64, StateError> {
     believed(time_us.saturating_add(later_us))
 }
 
+/// A time that is told by how much later it is than another.
+fn after(time_us: i64, later_us: i64) -> Result<i64, StateError> {
+    if later_us < 0 {
+        return Err(StateError::Contradiction("a time before the one that it follows"));
+    }
+    plus(time_us, later_us)
+}
+
+/// The time of a step after the one before it, if there is one.
+fn following(before_us: Option<i64>, by_us: i64) -> Result<i64, StateError> {
+    before_us.map_or_else(|| plus(0, by_us), |before_us| after(before_us, by_us))
+}
+
 fn key_state(before: Option<&Keystroke>, key: &Keystroke) -> KeyState {
     let (press, press_us) = before.map_or((0, 0), |before| (i64::from(before.press), before.press_us));
     KeyState {
@@ -165,16 +196,18 @@ fn key_state(before: Option<&Keystroke>, key: &Keystroke) -> KeyState {
 }
 
 fn key(before: Option<&Keystroke>, state: &KeyState) -> Result<Keystroke, StateError> {
-    let (press, press_us) = before.map_or((0, 0), |before| (i64::from(before.press), before.press_us));
-    let press = u32::try_from(press.saturating_add(state.press))
-        .map_err(|_| StateError::Contradiction("a press number that is none"))?;
-    let press_us = plus(press_us, state.press_us)?;
+    let last = before.map(|before| before.press);
+    let press = u32::try_from(last.map_or(0, i64::from).saturating_add(state.press))
+        .ok()
+        .filter(|press| last.is_none_or(|last| last < *press))
+        .ok_or(StateError::Contradiction("a press number that is none"))?;
+    let press_us = following(before.map(|before| before.press_us), state.press_us)?;
     Ok(Keystroke {
         press,
         press_us,
         release: match state.release {
             ReleaseState::Pending => Release::Pending,
-            ReleaseState::After(later_us) => Release::At(plus(press_us, later_us)?),
+            ReleaseState::After(later_us) => Release::At(after(press_us, later_us)?),
             ReleaseState::Lost => Release::Lost,
         },
         class: state.class,
@@ -198,13 +231,14 @@ fn pointer_state(before: Option<&PointerStep>, step: &PointerStep) -> PointerSta
 }
 
 fn pointer_step(before: Option<&PointerStep>, state: &PointerState) -> Result<PointerStep, StateError> {
-    let (t_us, x, y) = before.map_or((0, 0, 0), |before| (before.t_us, before.x, before.y));
+    let (x, y) = before.map_or((0, 0), |before| (before.x, before.y));
     let place = |from: i32, by: i32| {
         from.checked_add(by)
+            .filter(|place| PLACES.contains(place))
             .ok_or(StateError::Contradiction("a place off every screen"))
     };
     Ok(PointerStep {
-        t_us: plus(t_us, state.t_us)?,
+        t_us: following(before.map(|before| before.t_us), state.t_us)?,
         x: place(x, state.x)?,
         y: place(y, state.y)?,
         kind: match state.kind {

@@ -164,3 +164,28 @@ fn pointer_by_count() {
         pointer 1 by Count, 2 new: 16 24 32"#]],
     );
 }
+
+/// What is written with long windows is taken up with shorter ones: steps that were in a window are in no second one but by
+/// the hop.
+#[test]
+fn a_state_is_taken_up_with_shorter_windows() {
+    let long = WindowConfig {
+        steps: 8,
+        hop: 2,
+        ..SMALL
+    };
+    let moves = |range: std::ops::Range<i64>| range.map(|at| format!("m{at} ")).collect::<String>();
+    let (mut windower, mut windows) = (Windower::new(long, long, 0), Vec::new());
+    for event in events(&moves(0..9)) {
+        windower.push(&event, &mut windows);
+    }
+    let mut shorter = Windower::from_state(&windower.state(), SMALL, SMALL).unwrap();
+    for event in events(&moves(9..12)) {
+        shorter.push(&event, &mut windows);
+    }
+    let seen: Vec<(i64, i64, usize)> = windows
+        .iter()
+        .map(|window| (window.start_us / 1_000, window.end_us / 1_000, window.fresh))
+        .collect();
+    assert_eq!(seen, [(0, 7, 8), (7, 9, 2), (9, 11, 2)]);
+}

@@ -233,14 +233,24 @@ fn manifests_that_say_something_unknown() {
     check_manifest(
         |text| text.replace("slope = 12.5", "slope = nan"),
         expect![
-            "manifest DIR/manifest.toml is refused: calibration has slope NaN and intercept -7, but both must be finite and the slope positive"
+            "manifest DIR/manifest.toml is refused: calibration has slope NaN and intercept -7, but both must be finite in single precision and the slope positive"
         ],
     );
     check_manifest(
         |text| text.replace("slope = 12.5", "slope = -12.5"),
         expect![
-            "manifest DIR/manifest.toml is refused: calibration has slope -12.5 and intercept -7, but both must be finite and the slope positive"
+            "manifest DIR/manifest.toml is refused: calibration has slope -12.5 and intercept -7, but both must be finite in single precision and the slope positive"
         ],
+    );
+    check_manifest(
+        |text| text.replace("slope = 12.5", "slope = 1e39"),
+        expect![
+            "manifest DIR/manifest.toml is refused: calibration has slope 1000000000000000000000000000000000000000 and intercept -7, but both must be finite in single precision and the slope positive"
+        ],
+    );
+    check_manifest(
+        |text| text.replace("auc = 0.94", "auc = nan"),
+        expect!["manifest DIR/manifest.toml is refused: accuracy.auc is NaN, but must be finite and not negative"],
     );
     check_manifest(
         |text| text.replace("steps_max = 50", "steps_max = 0"),

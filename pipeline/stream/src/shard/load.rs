@@ -5,9 +5,9 @@
 
 use super::Work;
 use super::partition::Partition;
-use crate::error::StreamError;
+use crate::error::{StreamError, refused};
 use crate::log::{Input, Output, Position};
-use crate::marker::{MARKER_KEY, Marker, refused};
+use crate::marker::{MARKER_KEY, Marker};
 use ductus_dynamics::event::Modality;
 use ductus_dynamics::line::Recorded;
 use ductus_dynamics::wire::Decision;
