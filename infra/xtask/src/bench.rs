@@ -196,10 +196,10 @@ fn stream() -> Result<Vec<Measured>> {
     measured
 }
 
-/// A topic that the stream's benchmark filled, and under which name its own cost stands.
+/// A topic that the stream's benchmark filled, and under which names its own costs stand.
 #[derive(Deserialize)]
 struct Filled {
-    row: String,
+    rows: Vec<String>,
     events: String,
     output: String,
     records: u64,
@@ -221,10 +221,6 @@ fn beside_peers(
     for (peer, share) in peers {
         let Some(peer) = peer else { continue };
         for topic in &filled {
-            let Some(ours) = measured.iter().find(|ours| ours.name == topic.row) else {
-                continue;
-            };
-            let (value, unit) = (ours.value, ours.unit.clone());
             report::progress(format!("    {} on {} records", peer.name(), topic.records));
             let load = Load {
                 bootstrap,
@@ -243,14 +239,16 @@ fn beside_peers(
             } else {
                 (theirs.cpu_ns_an_event(), *share)
             };
-            measured.push(Measured {
-                name: format!("{} beside {}", topic.row, peer.name()),
-                value,
-                unit,
-                yardstick: Some(yardstick),
-                target: Some(target),
-                lower_is_better: true,
-            });
+            let ours = measured.iter().filter(|ours| topic.rows.contains(&ours.name));
+            let beside: Vec<Measured> = ours
+                .map(|ours| Measured {
+                    name: format!("{} beside {}", ours.name, peer.name()),
+                    yardstick: Some(yardstick),
+                    target: Some(target),
+                    ..ours.clone()
+                })
+                .collect();
+            measured.extend(beside);
         }
     }
     Ok(())
@@ -376,12 +374,12 @@ fn table(all: &[Judged]) {
         None => "not judged",
     };
     report::result(format!(
-        "\n{:<34} {:>12} {:>12} {:>7} {:>7}  {:<10} unit",
+        "\n{:<64} {:>12} {:>12} {:>7} {:>7}  {:<10} unit",
         "benchmark", "value", "yardstick", "ratio", "target", ""
     ));
     for one in all {
         report::result(format!(
-            "{:<34} {:>12} {:>12} {:>7} {:>7}  {:<10} {}",
+            "{:<64} {:>12} {:>12} {:>7} {:>7}  {:<10} {}",
             one.name,
             number(Some(one.value)),
             number(one.yardstick),

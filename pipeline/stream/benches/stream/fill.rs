@@ -67,15 +67,15 @@ pub(crate) struct Filled {
 }
 
 impl Filled {
-    /// Names the topic to whoever compares other programs on it, with the row in which our own cost stands.
-    pub(crate) fn note(&self, row: &str, model: Option<&Path>, memory: bool) -> Anyhow<()> {
+    /// Names the topic to whoever compares other programs on it, with the rows in which our own costs stand.
+    pub(crate) fn note(&self, rows: &[&str], model: Option<&Path>, memory: bool) -> Anyhow<()> {
         let Ok(file) = std::env::var("DUCTUS_BENCH_KEEP") else {
             return Ok(());
         };
         let mut file = std::fs::File::options().append(true).create(true).open(file)?;
         let topics = topics(&self.prefix, self.load.partitions);
         let line = serde_json::json!({
-            "row": row, "events": topics.events, "output": topics.decisions, "records": self.records,
+            "rows": rows, "events": topics.events, "output": topics.decisions, "records": self.records,
             "sessions": self.load.sessions, "model": model, "memory": memory,
         });
         Ok(writeln!(file, "{line}")?)

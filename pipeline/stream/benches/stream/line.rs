@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 pub(crate) enum Kind {
     NoModel,
     NoCheckpoints,
+    /// Nor does it look whether a person types.
+    NoDetectors,
     Released,
 }
 
@@ -72,6 +74,7 @@ pub(crate) fn measure(task: &Task) -> Anyhow<Measured> {
         config.checkpoint_age_ms_max = 2 * 86_400_000;
         config.checkpoint_bytes_max = usize::MAX;
     }
+    config.line.liveness.enabled = task.what != "NoDetectors";
     let (registry, stop) = (Registry::new(), Arc::new(AtomicBool::new(false)));
     let metrics = StreamMetrics::register(&registry)?;
     let watch = Stopwatch::start();

@@ -148,13 +148,17 @@ fn whole_line() -> Anyhow<()> {
         };
         let filled = fill::sessions(&load)?;
         let row = format!("stream/line, {batch} events a record");
-        filled.note(&row, None, false)?;
-        let [on, off] = in_turn([
+        let row_bare = format!("stream/windows alone, {batch} events a record");
+        filled.note(&[&row, &row_bare], None, false)?;
+        let [on, off, bare] = in_turn([
             &mut |round| line::run(&filled, line::Kind::NoModel, 1, round),
             &mut |round| line::run(&filled, line::Kind::NoCheckpoints, 1, round),
+            &mut |round| line::run(&filled, line::Kind::NoDetectors, 1, round),
         ])?;
         tell(&format!("line, {batch} events a record"), &on);
         tell("the same without checkpoints", &off);
+        tell("the same without detectors, as others do it", &bare);
+        report(&row_bare, bare.cpu_ns_each(), "CPU ns/event", None, None, true);
         let each = |measured: &Measured| 1e9 / measured.cpu_ns_each();
         report(&row, on.cpu_ns_each(), "CPU ns/event", None, None, true);
         let name = format!("stream/guarantees, {batch} events a record");
@@ -173,7 +177,7 @@ fn with_model() -> Anyhow<()> {
     };
     let filled = fill::sessions(&load)?;
     let row = "stream/line with the model";
-    filled.note(row, Some(&model::released()?), false)?;
+    filled.note(&[row], Some(&model::released()?), false)?;
     let [measured] = in_turn([&mut |round| line::run(&filled, line::Kind::Released, 1, round)])?;
     tell("line with the released model", &measured);
     report(row, measured.cpu_ns_each(), "CPU ns/event", None, None, true);
@@ -212,7 +216,7 @@ fn sessions() -> Anyhow<()> {
             let each = bytes / (sessions as f64 - 1_000.0);
             let row = format!("stream/memory a session, {sessions} sessions");
             if sessions == 100_000 {
-                filled.note(&row, None, true)?;
+                filled.note(&[&row], None, true)?;
             }
             report(&row, each, "bytes", None, None, true);
         }
