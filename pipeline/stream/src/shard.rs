@@ -319,6 +319,7 @@ impl<O: Output> Work<'_, O> {
         }
         let record = Record {
             offset: incoming.offset,
+            key: incoming.key,
             timestamp_us: incoming.timestamp_us,
             value: incoming.value,
         };
