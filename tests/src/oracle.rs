@@ -107,7 +107,6 @@ impl Oracle {
             }
             let input = line::Record {
                 offset: record.offset,
-                key: record.key.as_ref().map(String::as_bytes),
                 timestamp_us: record.timestamp_us,
                 value: &record.value,
             };

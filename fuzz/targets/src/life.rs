@@ -107,7 +107,6 @@ impl Life {
     fn ingest(&mut self, value: &[u8], timestamp_us: i64) {
         let record = Record {
             offset: self.offset,
-            key: None,
             timestamp_us,
             value,
         };

@@ -22,7 +22,7 @@ pub use accounting::Accounting;
 pub use checkpoint::LineState;
 pub use conclude::{Embedded, Outcome, Recorded};
 pub use session::SessionId;
-pub use watermark::{Claim, Watermark};
+pub use watermark::Watermark;
 
 use crate::compare::{ReferenceKey, ReferencePolicy, ReferenceSet};
 use crate::decide::{DecisionPolicy, Thresholds};
@@ -116,8 +116,6 @@ impl LineConfig {
 pub struct Record<'a> {
     /// Offset within the partition.
     pub offset: i64,
-    /// Key: who sent it, as far as clocks go.
-    pub key: Option<&'a [u8]>,
     /// Timestamp of the record, µs since the Unix epoch.
     pub timestamp_us: i64,
     /// Value.
@@ -255,7 +253,7 @@ impl Line {
         let mut events = std::mem::take(&mut self.events);
         events.clear();
         let mut rejections = Rejections::default();
-        let odd = self.watermark.follow(record, &self.config);
+        let odd = self.watermark.follow(record.timestamp_us, &self.config);
         self.accounting.odd_timestamps += u64::from(odd);
         match parse(record.value, &self.config.parse, &mut events, &mut rejections) {
             Ok(head) => self.take_batch(&head, &events, &rejections, record, out),

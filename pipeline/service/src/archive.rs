@@ -31,7 +31,7 @@ use crate::index::batch::Place;
 use crate::index::consumer::{Change, Commit, Member};
 use crate::shutdown::Shutdown;
 use anyhow::Context;
-use ductus_dynamics::line::{self, LineConfig};
+use ductus_dynamics::line::LineConfig;
 use ductus_history::{HistoryError, Tables};
 use flush::Outcome;
 use metrics::ArchiveMetrics;
@@ -232,13 +232,7 @@ impl Archive {
             && events.is_next(offset)
         {
             let before = events.weight();
-            let taken = events.take(line::Record {
-                offset,
-                key: record.key.as_deref(),
-                timestamp_us: record.timestamp_us,
-                value: &record.value,
-            });
-            if taken {
+            if events.take(offset, record.timestamp_us, &record.value) {
                 self.metrics.unreadable(1);
             }
             self.rows += events.weight() - before;
@@ -395,7 +389,6 @@ impl Archive {
 /// A record, taken out of librdkafka's buffer.
 struct Taken {
     place: Place,
-    key: Option<Vec<u8>>,
     timestamp_us: i64,
     value: Vec<u8>,
 }
@@ -408,7 +401,6 @@ impl Taken {
                 partition: message.partition(),
                 offset: message.offset(),
             },
-            key: message.key().map(<[u8]>::to_vec),
             timestamp_us: message.timestamp().to_millis().unwrap_or(0).saturating_mul(1_000),
             value: message.payload().unwrap_or_default().to_vec(),
         }

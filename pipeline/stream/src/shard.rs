@@ -319,7 +319,6 @@ impl<O: Output> Work<'_, O> {
         }
         let record = Record {
             offset: incoming.offset,
-            key: incoming.key,
             timestamp_us: incoming.timestamp_us,
             value: incoming.value,
         };

@@ -99,7 +99,6 @@ fn run_with(config: LineConfig, values: &[Vec<u8>], stamps: &[i64], every: usize
         .map(|(at, (value, stamp))| {
             Some(Record {
                 offset: at as i64,
-                key: None,
                 timestamp_us: *stamp,
                 value,
             })

@@ -2,34 +2,32 @@
 //!
 //! A timestamp is written by whoever produced the record, and a producer's clock may be an hour off, once or for good. What the
 //! watermark passes is closed for everybody, so one clock must not move it: a timestamp that is further ahead than one step is
-//! odd, and moves nothing unless the middle of what all who sent lately said last is as far ahead. Then time has passed (a quiet
-//! night), and the watermark follows, a step a record. That all clocks were moved at once cannot be told from that.
+//! odd, and moves nothing unless the middle of the latest timestamps is as far ahead. Then time has passed (a quiet night),
+//! and the watermark follows, a step a record. That all clocks were moved at once cannot be told from that.
 //!
-//! Invariants: it never goes back; what it becomes depends on the keys and timestamps of the records and their order alone.
+//! Invariants: it never goes back; what it becomes depends on the timestamps and their order alone.
 
-use super::{LineConfig, Record};
+use super::LineConfig;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-/// Who sent one of so many latest records is asked. Whoever did not is asleep or gone.
-const LATEST: usize = 64;
-
-/// What a record said: who sent it (a hash of its key, none where it has none), and its timestamp, µs.
-pub type Claim = (u16, i64);
+/// How many of the latest timestamps are asked: of so many records in a row more than half must come from clocks that are wrong
+/// in the same direction before they are believed.
+const LATEST: usize = 31;
 
 /// Where the watermark of a partition stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watermark {
     /// µs since the Unix epoch; none where nothing was read yet.
     reached_us: Option<i64>,
-    /// What the latest records said, the oldest first.
-    latest: VecDeque<Claim>,
+    /// The latest timestamps, the oldest first, µs.
+    latest: VecDeque<i64>,
 }
 
 impl Watermark {
-    /// As it was: where it stood, and what the latest records said, the oldest first.
-    pub fn restored(reached_us: Option<i64>, latest: impl IntoIterator<Item = Claim>) -> Self {
-        let mut latest: VecDeque<Claim> = latest.into_iter().collect();
+    /// As it was: where it stood, and the latest timestamps, the oldest first.
+    pub fn restored(reached_us: Option<i64>, latest: impl IntoIterator<Item = i64>) -> Self {
+        let mut latest: VecDeque<i64> = latest.into_iter().collect();
         latest.drain(..latest.len().saturating_sub(LATEST));
         Self { reached_us, latest }
     }
@@ -39,8 +37,8 @@ impl Watermark {
         self.reached_us
     }
 
-    /// What the latest records said, the oldest first.
-    pub fn latest(&self) -> impl ExactSizeIterator<Item = Claim> + '_ {
+    /// The latest timestamps, the oldest first, µs.
+    pub fn latest(&self) -> impl ExactSizeIterator<Item = i64> + '_ {
         self.latest.iter().copied()
     }
 
@@ -54,43 +52,40 @@ impl Watermark {
         self.reached_us.unwrap_or(i64::MIN)
     }
 
-    /// Follows the next record; whether its timestamp was odd and moved nothing.
-    pub(super) fn follow(&mut self, record: &Record<'_>, config: &LineConfig) -> bool {
+    /// Follows the timestamp of the next record; whether that one was odd and moved nothing.
+    pub(super) fn follow(&mut self, timestamp_us: i64, config: &LineConfig) -> bool {
         if self.latest.len() == LATEST {
             self.latest.pop_front();
         }
-        let sender = record.key.map_or(0, |key| crc32fast::hash(key) as u16);
-        self.latest.push_back((sender, record.timestamp_us));
-        let claimed_us = record.timestamp_us.saturating_sub(config.lateness_us);
+        self.latest.push_back(timestamp_us);
+        let claimed_us = timestamp_us.saturating_sub(config.lateness_us);
         let Some(reached_us) = self.reached_us else {
             self.reached_us = Some(claimed_us);
             return false;
         };
-        let step_us = config.watermark_step_us_max;
-        let furthest_us = reached_us.saturating_add(step_us);
+        let furthest_us = reached_us.saturating_add(config.watermark_step_us_max);
+        let behind_us = reached_us.saturating_sub(config.watermark_step_us_max);
         if claimed_us > furthest_us {
             if self.middle_us().saturating_sub(config.lateness_us) <= furthest_us {
                 return true;
             }
             self.reached_us = Some(furthest_us);
-            return false;
+        } else {
+            self.reached_us = Some(reached_us.max(claimed_us));
         }
-        self.reached_us = Some(reached_us.max(claimed_us));
         // So far behind it is no delivery that took its time; it moves nothing either way.
-        claimed_us < reached_us.saturating_sub(step_us).saturating_sub(config.idle_us)
+        claimed_us < behind_us.saturating_sub(config.idle_us)
     }
 
-    /// The lower middle of what everybody said last.
+    /// The lower middle of the latest timestamps.
     fn middle_us(&self) -> i64 {
-        let mut said: Vec<Claim> = Vec::with_capacity(LATEST);
-        for &(sender, timestamp_us) in self.latest.iter().rev() {
-            if said.iter().all(|(known, _)| *known != sender) {
-                said.push((sender, timestamp_us));
-            }
-        }
-        let middle = said.len().saturating_sub(1) / 2;
-        said.sort_unstable_by_key(|(_, timestamp_us)| *timestamp_us);
-        said.get(middle).map_or(i64::MIN, |(_, timestamp_us)| *timestamp_us)
+        let (mut sorted, count) = ([i64::MAX; LATEST], self.latest.len());
+        sorted
+            .iter_mut()
+            .zip(&self.latest)
+            .for_each(|(at, timestamp_us)| *at = *timestamp_us);
+        let middle = count.saturating_sub(1) / 2;
+        *sorted[..count.max(1)].select_nth_unstable(middle).1
     }
 }
 
@@ -102,64 +97,48 @@ mod tests {
     const SECOND_US: i64 = 1_000_000;
     const HOUR_S: i64 = 3_600;
 
-    /// Follows what senders say (s); where the watermark ends (s), and how many timestamps were odd.
-    fn follow(said: impl IntoIterator<Item = (u8, i64)>) -> (i64, usize) {
+    /// Follows timestamps (s); where the watermark ends (s), and how many were odd.
+    fn follow(timestamps_s: impl IntoIterator<Item = i64>) -> (i64, usize) {
         let (config, mut watermark) = (LineConfig::default(), Watermark::default());
-        let odd = said
+        let odd = timestamps_s
             .into_iter()
-            .filter(|(sender, timestamp_s)| {
-                let record = Record {
-                    offset: 0,
-                    key: Some(&[*sender]),
-                    timestamp_us: timestamp_s * SECOND_US,
-                    value: b"",
-                };
-                watermark.follow(&record, &config)
-            })
+            .filter(|timestamp_s| watermark.follow(timestamp_s * SECOND_US, &config))
             .count();
         (watermark.position_us() / SECOND_US, odd)
     }
 
     #[test]
-    fn it_follows_what_most_senders_say() {
-        let steady = || (0..100).map(|second| (0, second * 5));
+    fn it_follows_what_most_clocks_say() {
+        let steady = || (0..100).map(|second| second * 5);
         assert_eq!(follow(steady()), (493, 0), "two seconds behind");
-        let another_is_ahead = steady().flat_map(|(_, at)| [(0, at), (1, at + HOUR_S), (1, at + HOUR_S + 1)]);
-        assert_eq!(follow(another_is_ahead), (493, 200), "however much it sends");
-        let another_is_behind = steady().flat_map(|(_, at)| [(0, at), (1, at - HOUR_S)]);
-        assert_eq!(follow(another_is_behind), (493, 100));
-        let moved = steady().map(|(_, at)| (0, if at < 250 { at } else { at + HOUR_S }));
-        assert_eq!(
-            follow(moved).0,
-            243 + 50 * 10,
-            "who is alone is believed, a step a record"
-        );
-    }
-
-    #[test]
-    fn after_a_night_it_catches_up() {
-        let before = (0..50).map(|second| ((second % 10) as u8, second));
-        let then =
-            |senders: u8| (0..2_000).map(move |second| ((second % i64::from(senders)) as u8, 8 * HOUR_S + second));
-        let reached_s = |senders, records| follow(before.clone().chain(then(senders).take(records))).0;
-        assert_eq!(reached_s(10, 5), 47, "not yet believed");
-        assert_eq!(reached_s(10, 6), 57, "by most of ten");
-        assert_eq!(reached_s(10, 6 + 100), 1_057);
-        assert_eq!(reached_s(1, 40), 47, "one may be wrong");
-        assert_eq!(reached_s(1, 64), 57, "until nobody else was heard of for so long");
+        let one_in_three_is_ahead = steady().flat_map(|second| [second, second + 1, second + HOUR_S]);
+        assert_eq!(follow(one_in_three_is_ahead), (494, 100));
+        let one_in_three_is_behind = steady().flat_map(|second| [second, second + 1, second - HOUR_S]);
+        assert_eq!(follow(one_in_three_is_behind), (494, 100));
+        let after_a_night = (0..50).chain((0..2_000).map(|second| 8 * HOUR_S + second));
+        let caught_up_by = |records: usize| follow(after_a_night.clone().take(50 + records)).0;
+        assert_eq!(caught_up_by(15), 47, "not yet believed");
+        assert_eq!(caught_up_by(16), 57, "a step a record from then on");
+        assert_eq!(caught_up_by(16 + 100), 1_057);
     }
 
     proptest! {
         #![proptest_config(crate::proptest_config(128))]
 
-        /// Whoever is wrong by however much, as long as most are right.
+        /// Whoever is wrong, as long as most are right.
         #[test]
-        fn a_wrong_clock_moves_it_no_further_than_a_step(wrong in 1u8..3, by_s in -HOUR_S..HOUR_S, rounds in 10i64..300) {
-            let said = (0..rounds).flat_map(|second| {
-                (0..3u8).map(move |sender| (sender, second + if sender == wrong { by_s } else { 0 }))
+        fn wrong_clocks_move_it_no_further_than_right_ones(
+            wrong in proptest::collection::vec((0usize..2, -HOUR_S..HOUR_S), 100..300),
+        ) {
+            // Of three records in a row at most one is wrong.
+            let stamps = wrong.iter().enumerate().flat_map(|(at, &(place, by_s))| {
+                let second = at as i64;
+                let mut three = [second; 3];
+                three[place + 1] += by_s;
+                three
             });
-            let (reached_s, _) = follow(said);
-            let last_s = rounds - 1;
+            let (reached_s, _) = follow(stamps);
+            let last_s = wrong.len() as i64 - 1;
             prop_assert!((last_s - 2..=last_s + 8).contains(&reached_s), "{reached_s} after {last_s}");
         }
     }

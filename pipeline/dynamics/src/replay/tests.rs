@@ -208,7 +208,6 @@ fn through_the_line(config: crate::line::LineConfig, sessions: &[(&str, &[InputE
         let value = serde_json::to_vec(&batch).unwrap();
         let record = Record {
             offset: 0,
-            key: None,
             timestamp_us: 1_600_000_000_000_000,
             value: &value,
         };

@@ -37,20 +37,14 @@ impl Position {
             pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
         };
         let number = |name: &str| text(name)?.parse().ok();
-        let listed = |name: &str| text(name).into_iter().flat_map(|listed| listed.split(','));
-        let watermark_us: Option<i64> = number("watermark_us");
-        let claim = |text: &str| {
-            let (sender, after_us) = text.split_once(':')?;
-            let timestamp_us = watermark_us?.checked_add(after_us.parse::<i64>().ok()?)?;
-            Some((sender.parse().ok()?, timestamp_us))
+        let numbers = |name: &str| {
+            let listed = text(name).into_iter().flat_map(|listed| listed.split(','));
+            listed.filter_map(|number| number.parse::<i64>().ok())
         };
-        let open = text("open").map(|_| {
-            let deltas = listed("open").filter_map(|delta| delta.parse::<i64>().ok());
-            deltas.map(|delta| committed + delta).collect()
-        });
+        let open = text("open").map(|_| numbers("open").map(|delta| committed + delta).collect());
         Self {
             next: number("next").unwrap_or(committed),
-            watermark: Watermark::restored(watermark_us, listed("claims").filter_map(claim)),
+            watermark: Watermark::restored(number("watermark_us"), numbers("timestamps")),
             open,
         }
     }
@@ -59,14 +53,11 @@ impl Position {
     pub(super) fn metadata(&self, committed: i64) -> String {
         let mut text = format!("next={}", self.next);
         if let Some(watermark_us) = self.watermark.us() {
-            let claims = self.watermark.latest();
-            let claims = listed(
-                claims.map(|(sender, timestamp_us)| format!("{sender}:{}", timestamp_us.saturating_sub(watermark_us))),
-            );
-            text.push_str(&format!(" watermark_us={watermark_us} claims={claims}"));
+            let timestamps = listed(self.watermark.latest());
+            text.push_str(&format!(" watermark_us={watermark_us} timestamps={timestamps}"));
         }
         if let Some(open) = &self.open {
-            let deltas = listed(open.iter().map(|offset| (offset - committed).to_string()));
+            let deltas = listed(open.iter().map(|offset| offset - committed));
             if text.len() + deltas.len() < METADATA_BYTES_MAX - " open=".len() {
                 text.push_str(" open=");
                 text.push_str(&deltas);
@@ -76,8 +67,8 @@ impl Position {
     }
 }
 
-fn listed(texts: impl Iterator<Item = String>) -> String {
-    texts.collect::<Vec<_>>().join(",")
+fn listed(numbers: impl Iterator<Item = i64>) -> String {
+    numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(",")
 }
 
 /// Records that were archived before and go through the line again, to rebuild the sessions that were open.
@@ -194,13 +185,17 @@ impl Events {
     }
 
     /// Takes the next record. Returns whether it was refused whole (scoring writes its dead letter).
-    pub(super) fn take(&mut self, mut record: Record<'_>) -> bool {
-        let (offset, timestamp_us) = (record.offset, record.timestamp_us);
+    pub(super) fn take(&mut self, offset: i64, timestamp_us: i64, value: &[u8]) -> bool {
         self.ingested.clear();
         self.parsed.clear();
         // Refused events are counted by scoring.
         let mut rejections = Rejections::default();
-        let head = parse(record.value, &self.limits, &mut self.parsed, &mut rejections).ok();
+        let head = parse(value, &self.limits, &mut self.parsed, &mut rejections).ok();
+        let mut record = Record {
+            offset,
+            timestamp_us,
+            value,
+        };
         if self.replay.as_ref().is_some_and(|replay| offset >= replay.next) {
             self.replay = None;
         }

@@ -2,7 +2,7 @@
 
 use super::partition::{Decisions, Events, Position, Taken, Waiting};
 use ductus_dynamics::event::{KeyClass, KeyDetail};
-use ductus_dynamics::line::{LineConfig, Record, Watermark};
+use ductus_dynamics::line::{LineConfig, Watermark};
 use ductus_dynamics::window::WindowConfig;
 use ductus_dynamics::wire::{Clock, Consent, Device, Event, EventBatch, Purpose};
 use ductus_history::{Appended, Span, Table, Tables, Txn, WindowFilter};
@@ -103,12 +103,7 @@ fn run(store: &mut impl Store, records: &[(i64, Vec<u8>)], flush_every: usize, d
         let last = [Table::Events, Table::Windows].map(|table| store.last(table));
         let mut events = Events::begin(&config(), TOPIC, 0, position, last);
         for (offset, (timestamp_us, value)) in records.iter().enumerate().skip(from as usize) {
-            events.take(Record {
-                offset: offset as i64,
-                key: None,
-                timestamp_us: *timestamp_us,
-                value,
-            });
+            events.take(offset as i64, *timestamp_us, value);
             let death = deaths.first().filter(|(at, _)| *at <= offset).map(|(_, stage)| *stage);
             let end = offset + 1 == records.len();
             if death.is_none() && !end && (offset + 1) % flush_every != 0 {
@@ -279,7 +274,7 @@ fn the_tables_take_what_the_archive_gives() {
 #[test]
 fn positions_travel_in_the_metadata() {
     for (watermark, open) in [
-        (Watermark::restored(Some(-5), [(9, -7), (0, 3)]), vec![3, 7]),
+        (Watermark::restored(Some(-5), [-7, 3]), vec![3, 7]),
         (Watermark::default(), vec![]),
     ] {
         let position = Position {
@@ -301,7 +296,7 @@ fn positions_travel_in_the_metadata() {
 fn metadata_stays_within_kafkas_bound() {
     let position = Position {
         next: i64::MAX,
-        watermark: Watermark::restored(Some(0), [(u16::MAX, i64::MIN); 64]),
+        watermark: Watermark::restored(Some(i64::MIN), [i64::MIN; 40]),
         open: Some((0..2_000).collect()),
     };
     let metadata = position.metadata(0);

@@ -110,7 +110,6 @@ fn wait_until_ready(score: &ScoreHandle, shutdown: &Shutdown) -> anyhow::Result<
 struct Stored {
     partition: i32,
     offset: i64,
-    key: String,
     timestamp_us: i64,
     value: Vec<u8>,
 }
@@ -128,7 +127,6 @@ fn publish(config: &Config, scenario: &Scenario) -> anyhow::Result<Vec<Stored>> 
             Ok(Stored {
                 partition: published.partition,
                 offset: published.offset,
-                key: record.key.clone(),
                 timestamp_us: record.due_us.div_euclid(1_000) * 1_000,
                 value: record.value.clone(),
             })
@@ -152,7 +150,6 @@ fn predict(config: &Config, log: &[Stored]) -> (HashSet<String>, Accounting) {
             ingested.clear();
             let record = Record {
                 offset: logged.offset,
-                key: Some(logged.key.as_bytes()),
                 timestamp_us: logged.timestamp_us,
                 value: &logged.value,
             };

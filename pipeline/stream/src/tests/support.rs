@@ -473,7 +473,6 @@ impl Oracle {
             line.ingest(
                 &Record {
                     offset: input.offset,
-                    key: Some(input.key.as_bytes()),
                     timestamp_us: input.timestamp_us,
                     value: &input.value,
                 },

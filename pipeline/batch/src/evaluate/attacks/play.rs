@@ -153,7 +153,6 @@ fn ingest(line: &mut Line, values: &[Vec<u8>]) -> Vec<Ready> {
     for (offset, value) in (0..).zip(values) {
         let record = Record {
             offset,
-            key: None,
             timestamp_us: ORIGIN_US,
             value,
         };

@@ -120,7 +120,6 @@ impl Player {
             let value = serde_json::to_vec(&batch).context("cannot write an event batch as JSON")?;
             let record = Record {
                 offset: i64::from(offset),
-                key: None,
                 timestamp_us: ORIGIN_US,
                 value: &value,
             };

@@ -163,7 +163,6 @@ fn import_and_stream_see_the_same_windows() {
         line.ingest(
             &Record {
                 offset,
-                key: None,
                 timestamp_us: 0,
                 value: batch.as_bytes(),
             },

@@ -213,7 +213,6 @@ fn archive(tables: &str) -> Vec<(u64, i64)> {
     line.ingest(
         &Record {
             offset: 0,
-            key: None,
             timestamp_us: origin_us,
             value: &value,
         },

@@ -62,7 +62,6 @@ fn interrupted(
         let mut ingested = Ingested::default();
         let record = Record {
             offset: at as i64,
-            key: None,
             timestamp_us: stamps[at],
             value: &values[at],
         };
@@ -172,7 +171,7 @@ proptest! {
         if line.restore_session(&key, Some(&sealed)).is_ok() {
             let (values, stamps) = crowd(1, 2);
             let mut ingested = Ingested::default();
-            line.ingest(&Record { offset: 0, key: None, timestamp_us: stamps[0], value: &values[0] }, &mut ingested);
+            line.ingest(&Record { offset: 0, timestamp_us: stamps[0], value: &values[0] }, &mut ingested);
             line.finish(&mut ingested);
         }
     }
@@ -200,7 +199,6 @@ fn a_batch_repeated_after_its_session_was_forgotten_is_known() {
         now_us += later_us;
         let record = Record {
             offset: offset as i64,
-            key: None,
             timestamp_us: now_us,
             value,
         };

@@ -106,7 +106,6 @@ fn expect_partition(
         let mut ingested = Ingested::default();
         let record = Record {
             offset: offset as i64,
-            key: Some(event.key.as_bytes()),
             timestamp_us: event.timestamp_us,
             value: &event.value,
         };
