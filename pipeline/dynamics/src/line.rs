@@ -16,13 +16,11 @@ mod checkpoint;
 mod conclude;
 mod departed;
 mod session;
-mod watermark;
 
 pub use accounting::Accounting;
 pub use checkpoint::LineState;
 pub use conclude::{Embedded, Outcome, Recorded};
 pub use session::SessionId;
-pub use watermark::Watermark;
 
 use crate::compare::{ReferenceKey, ReferencePolicy, ReferenceSet};
 use crate::decide::{DecisionPolicy, Thresholds};
@@ -56,7 +54,7 @@ pub struct LineConfig {
     /// How far the watermark stays behind the latest record timestamp, µs.
     pub lateness_us: i64,
     /// Furthest that one record may move the watermark, µs: less than a pause, so that no single odd timestamp closes
-    /// anybody's windows. One that claims more moves nothing, unless most do.
+    /// anybody's windows.
     pub watermark_step_us_max: i64,
     /// Most sessions open at once in a partition.
     pub sessions_max: usize,
@@ -219,7 +217,7 @@ pub struct Line {
     references: HashMap<ReferenceKey, ReferenceSet>,
     /// Reference sets that changed since the last checkpoint.
     taught: HashSet<ReferenceKey>,
-    watermark: Watermark,
+    watermark_us: i64,
     accounting: Accounting,
     /// Buffers used again for each record.
     events: Vec<InputEvent>,
@@ -240,7 +238,7 @@ impl Line {
             changed: Vec::new(),
             references: HashMap::new(),
             taught: HashSet::new(),
-            watermark: Watermark::default(),
+            watermark_us: i64::MIN,
             accounting: Accounting::default(),
             events: Vec::new(),
             windows: Vec::new(),
@@ -253,8 +251,7 @@ impl Line {
         let mut events = std::mem::take(&mut self.events);
         events.clear();
         let mut rejections = Rejections::default();
-        let odd = self.watermark.follow(record.timestamp_us, &self.config);
-        self.accounting.odd_timestamps += u64::from(odd);
+        self.move_watermark(record.timestamp_us);
         match parse(record.value, &self.config.parse, &mut events, &mut rejections) {
             Ok(head) => self.take_batch(&head, &events, &rejections, record, out),
             Err(refusal) => {
@@ -316,9 +313,9 @@ impl Line {
         self.sessions.len()
     }
 
-    /// How far event time has come for sure.
-    pub fn watermark(&self) -> &Watermark {
-        &self.watermark
+    /// How far event time has come for sure, µs; `None` while nothing was read: the partition is idle.
+    pub fn watermark_us(&self) -> Option<i64> {
+        (self.watermark_us != i64::MIN).then_some(self.watermark_us)
     }
 
     fn take_batch(
@@ -360,7 +357,7 @@ impl Line {
             Some(session) => session,
             None => {
                 self.departed.remove(&self.key);
-                let session = Session::open(&self.key, head, record, self.watermark.position_us(), &self.config);
+                let session = Session::open(&self.key, head, record, self.watermark_us, &self.config);
                 let key = Arc::clone(&session.key);
                 self.sessions.entry(key).insert_entry(session).into_mut()
             }
@@ -402,7 +399,7 @@ impl Line {
             head,
             events,
             record.offset,
-            self.watermark.position_us(),
+            self.watermark_us,
             &mut self.windows,
             &mut out.ready,
         );
@@ -425,16 +422,21 @@ impl Line {
         session.list(&mut self.due, &self.config);
     }
 
+    fn move_watermark(&mut self, timestamp_us: i64) {
+        let reached_us = timestamp_us.saturating_sub(self.config.lateness_us);
+        if self.watermark_us == i64::MIN {
+            self.watermark_us = reached_us;
+        }
+        let furthest_us = self.watermark_us.saturating_add(self.config.watermark_step_us_max);
+        self.watermark_us = self.watermark_us.max(reached_us.min(furthest_us));
+    }
+
     /// Closes what pauses and expiries are due by the watermark.
     fn close_due(&mut self, offset: i64, out: &mut Ingested) {
-        while let Some(key) = self.departed.expire(self.watermark.position_us()) {
+        while let Some(key) = self.departed.expire(self.watermark_us) {
             self.changed.push(key.into());
         }
-        while self
-            .due
-            .first()
-            .is_some_and(|(due_us, _)| *due_us < self.watermark.position_us())
-        {
+        while self.due.first().is_some_and(|(due_us, _)| *due_us < self.watermark_us) {
             let Some((due_us, key)) = self.due.pop_first() else {
                 return;
             };
@@ -445,7 +447,7 @@ impl Line {
             // Put off meanwhile: closings come in the order in which they are due.
             if session.due_us(&self.config) > due_us {
                 session.list(&mut self.due, &self.config);
-            } else if session.expires_us(&self.config) < self.watermark.position_us() {
+            } else if session.expires_us(&self.config) < self.watermark_us {
                 self.expire(&key, offset, out);
             } else {
                 session.note_change(&mut self.changed);
@@ -468,7 +470,7 @@ impl Line {
             .push(audit(AuditAction::SessionClosed, &session.id, session.last_us));
         let gone = Gone {
             seq_next: session.seq_next,
-            until_us: self.watermark.position_us().saturating_add(self.config.repeat_us),
+            until_us: self.watermark_us.saturating_add(self.config.repeat_us),
         };
         session.note_change(&mut self.changed);
         let most = self.config.repeat_sessions_max;

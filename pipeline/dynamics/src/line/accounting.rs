@@ -25,8 +25,6 @@ pub struct Accounting {
     pub batches_rejected: Rejections,
     /// Batch numbers that were skipped.
     pub gaps: u64,
-    /// Records whose timestamp was not near those of the others, and was not believed.
-    pub odd_timestamps: u64,
 }
 
 impl Accounting {
@@ -60,7 +58,6 @@ impl Accounting {
         self.rejected.merge(&other.rejected);
         self.batches_rejected.merge(&other.batches_rejected);
         self.gaps += other.gaps;
-        self.odd_timestamps += other.odd_timestamps;
     }
 
     /// What these counts have more than earlier ones of the same partition.
@@ -74,7 +71,6 @@ impl Accounting {
             rejected: self.rejected.since(&before.rejected),
             batches_rejected: self.batches_rejected.since(&before.batches_rejected),
             gaps: self.gaps - before.gaps,
-            odd_timestamps: self.odd_timestamps - before.odd_timestamps,
         }
     }
 }

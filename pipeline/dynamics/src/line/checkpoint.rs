@@ -6,7 +6,7 @@
 
 use super::departed::Gone;
 use super::session::{self, Session, SessionState};
-use super::{Accounting, Line, Watermark};
+use super::{Accounting, Line};
 use crate::compare::ReferenceKey;
 use crate::state::{self, StateError};
 use crate::wire::Reference;
@@ -16,24 +16,19 @@ use std::sync::Arc;
 /// What belongs to no session.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LineState {
-    /// The watermark.
-    pub watermark: Watermark,
+    /// The watermark, µs; none where nothing was read yet.
+    pub watermark_us: Option<i64>,
     /// Event counts.
     pub accounting: Accounting,
 }
 
 impl LineState {
-    /// Refuses what no log can have given: what was read from outside is asked before it is used.
+    /// Refuses counts that no log can have given: what was read from outside is asked before it is used.
     ///
     /// # Errors
     ///
     /// [`StateError::Contradiction`]
     pub fn check(&self) -> Result<(), StateError> {
-        if !self.watermark.is_sound() {
-            return Err(StateError::Contradiction(
-                "a watermark that no timestamps can have moved",
-            ));
-        }
         if self.accounting.is_sound() {
             Ok(())
         } else {
@@ -54,7 +49,7 @@ impl Line {
     /// What belongs to no session.
     pub fn state(&self) -> LineState {
         LineState {
-            watermark: self.watermark.clone(),
+            watermark_us: self.watermark_us(),
             accounting: self.accounting.clone(),
         }
     }
@@ -110,7 +105,7 @@ impl Line {
 
     /// Takes up what belongs to no session, as [`Line::state`] gave it.
     pub fn restore(&mut self, state: &LineState) {
-        self.watermark = state.watermark.clone();
+        self.watermark_us = state.watermark_us.unwrap_or(i64::MIN);
         self.accounting = state.accounting.clone();
     }
 

@@ -116,7 +116,7 @@ impl Archive {
 
     /// Offsets to commit after everything was written; those of the last time are left out.
     pub(super) fn take_commits(&mut self) -> Vec<Commit> {
-        let events = self.events.iter_mut().filter_map(|(partition, events)| {
+        let events = self.events.iter().filter_map(|(partition, events)| {
             let (offset, position) = events.commit()?;
             Some(Commit {
                 place: Place {

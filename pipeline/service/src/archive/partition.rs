@@ -5,7 +5,7 @@
 //! sessions as scoring's does.
 
 use ductus_dynamics::event::InputEvent;
-use ductus_dynamics::line::{Ingested, Line, LineConfig, LineState, Record, Watermark};
+use ductus_dynamics::line::{Ingested, Line, LineConfig, Record};
 use ductus_dynamics::parse::{BatchHead, ParseLimits, parse};
 use ductus_dynamics::reject::{RejectReason, Rejections};
 use ductus_dynamics::wire::{AuditAction, Decision};
@@ -15,8 +15,6 @@ use std::sync::Arc;
 
 /// Longest metadata of a commit: Kafka's default bound is 4096 bytes (`offset.metadata.max.bytes`).
 const METADATA_BYTES_MAX: usize = 3_900;
-/// Records between two notes of where the watermark stood.
-const NOTE_RECORDS: i64 = 1_024;
 
 /// What the commit of an events partition says besides its offset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,7 +22,7 @@ pub(super) struct Position {
     /// Records below this were archived.
     pub(super) next: i64,
     /// Where the watermark stood before the record at the committed offset.
-    pub(super) watermark: Watermark,
+    pub(super) watermark_us: Option<i64>,
     /// First records of the sessions that were open; `None` where there were too many to say.
     pub(super) open: Option<BTreeSet<i64>>,
 }
@@ -37,14 +35,13 @@ impl Position {
             pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
         };
         let number = |name: &str| text(name)?.parse().ok();
-        let numbers = |name: &str| {
-            let listed = text(name).into_iter().flat_map(|listed| listed.split(','));
-            listed.filter_map(|number| number.parse::<i64>().ok())
-        };
-        let open = text("open").map(|_| numbers("open").map(|delta| committed + delta).collect());
+        let open = text("open").map(|open| {
+            let deltas = open.split(',').filter_map(|delta| delta.parse::<i64>().ok());
+            deltas.map(|delta| committed + delta).collect()
+        });
         Self {
             next: number("next").unwrap_or(committed),
-            watermark: Watermark::restored(number("watermark_us"), numbers("timestamps")),
+            watermark_us: number("watermark_us"),
             open,
         }
     }
@@ -52,12 +49,12 @@ impl Position {
     /// The metadata of a commit of `committed`.
     pub(super) fn metadata(&self, committed: i64) -> String {
         let mut text = format!("next={}", self.next);
-        if let Some(watermark_us) = self.watermark.us() {
-            let timestamps = listed(self.watermark.latest());
-            text.push_str(&format!(" watermark_us={watermark_us} timestamps={timestamps}"));
+        if let Some(watermark_us) = self.watermark_us {
+            text.push_str(&format!(" watermark_us={watermark_us}"));
         }
         if let Some(open) = &self.open {
-            let deltas = listed(open.iter().map(|offset| offset - committed));
+            let deltas: Vec<String> = open.iter().map(|offset| (offset - committed).to_string()).collect();
+            let deltas = deltas.join(",");
             if text.len() + deltas.len() < METADATA_BYTES_MAX - " open=".len() {
                 text.push_str(" open=");
                 text.push_str(&deltas);
@@ -65,10 +62,6 @@ impl Position {
         }
         text
     }
-}
-
-fn listed(numbers: impl Iterator<Item = i64>) -> String {
-    numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(",")
 }
 
 /// Records that were archived before and go through the line again, to rebuild the sessions that were open.
@@ -114,11 +107,8 @@ pub(super) struct Events {
     windows_from: i64,
     /// Steps in the windows that wait.
     window_steps: usize,
-    /// The open sessions: offset of the first record.
-    open: HashMap<String, i64>,
-    /// Where the watermark stood before some records, by offset: the first of them is where the oldest open session began, or
-    /// before.
-    watermarks: VecDeque<(i64, Watermark)>,
+    /// The open sessions: offset of the first record, and where the watermark stood before it.
+    open: HashMap<String, (i64, Option<i64>)>,
     replay: Option<Replay>,
     /// Buffers used again for each record.
     ingested: Ingested,
@@ -145,15 +135,19 @@ impl Events {
             windows_from: position.next.max(windows_last.map_or(0, |last| last + 1)),
             window_steps: 0,
             open: HashMap::new(),
-            watermarks: VecDeque::new(),
             replay: None,
             ingested: Ingested::default(),
             parsed: Vec::new(),
         };
-        begun.line.restore(&LineState {
-            watermark: position.watermark,
-            ..LineState::default()
-        });
+        if let Some(watermark_us) = position.watermark_us {
+            // A record without a value moves the watermark and nothing else.
+            let record = Record {
+                offset: -1,
+                timestamp_us: watermark_us.saturating_add(config.lateness_us),
+                value: b"",
+            };
+            begun.line.ingest(&record, &mut begun.ingested);
+        }
         begun.replay = position.open.map(|open| Replay {
             next: position.next,
             open,
@@ -205,16 +199,10 @@ impl Events {
             // Its time counts, what it holds does not.
             record.value = b"";
         }
-        if self
-            .watermarks
-            .back()
-            .is_none_or(|(noted, _)| offset >= noted + NOTE_RECORDS)
-        {
-            self.watermarks.push_back((offset, self.line.watermark().clone()));
-        }
+        let watermark_us = self.line.watermark_us();
         self.line.ingest(&record, &mut self.ingested);
         self.next = Some(offset + 1);
-        self.note_sessions(offset);
+        self.note_sessions(offset, watermark_us);
         if let Some(head) = &head {
             self.take_rows(head, offset, timestamp_us);
         }
@@ -229,18 +217,17 @@ impl Events {
     }
 
     /// What to commit once all rows up to here are written: the offset, and what its metadata says.
-    pub(super) fn commit(&mut self) -> Option<(i64, Position)> {
+    pub(super) fn commit(&self) -> Option<(i64, Position)> {
         let next = self.next?;
-        let oldest = self.open.values().min().copied().unwrap_or(next);
-        while self.watermarks.get(1).is_some_and(|(noted, _)| *noted <= oldest) {
-            self.watermarks.pop_front();
-        }
-        let noted = self.watermarks.front().filter(|_| !self.open.is_empty());
-        let (low, watermark) = noted.cloned().unwrap_or_else(|| (next, self.line.watermark().clone()));
+        let (low, watermark_us) = match self.open.values().min() {
+            Some(oldest) => *oldest,
+            None => (next, self.line.watermark_us()),
+        };
+        let open = self.open.values().map(|(offset, _)| *offset).collect();
         let position = Position {
             next,
-            watermark,
-            open: Some(self.open.values().copied().collect()),
+            watermark_us,
+            open: Some(open),
         };
         Some((low, position))
     }
@@ -255,12 +242,12 @@ impl Events {
         self.next.map_or(-1, |next| next - 1)
     }
 
-    fn note_sessions(&mut self, offset: i64) {
+    fn note_sessions(&mut self, offset: i64, watermark_us: Option<i64>) {
         for audit in &self.ingested.audits {
             let key = key(&audit.tenant, audit.session.as_deref().unwrap_or_default());
             match audit.action {
                 AuditAction::SessionOpened => {
-                    self.open.insert(key, offset);
+                    self.open.insert(key, (offset, watermark_us));
                 }
                 AuditAction::SessionClosed => {
                     self.open.remove(&key);

@@ -2,7 +2,7 @@
 
 use super::partition::{Decisions, Events, Position, Taken, Waiting};
 use ductus_dynamics::event::{KeyClass, KeyDetail};
-use ductus_dynamics::line::{LineConfig, Watermark};
+use ductus_dynamics::line::LineConfig;
 use ductus_dynamics::window::WindowConfig;
 use ductus_dynamics::wire::{Clock, Consent, Device, Event, EventBatch, Purpose};
 use ductus_history::{Appended, Span, Table, Tables, Txn, WindowFilter};
@@ -273,13 +273,10 @@ fn the_tables_take_what_the_archive_gives() {
 
 #[test]
 fn positions_travel_in_the_metadata() {
-    for (watermark, open) in [
-        (Watermark::restored(Some(-5), [-7, 3]), vec![3, 7]),
-        (Watermark::default(), vec![]),
-    ] {
+    for (watermark_us, open) in [(Some(-5), vec![3, 7]), (None, vec![])] {
         let position = Position {
             next: 12,
-            watermark,
+            watermark_us,
             open: Some(open.into_iter().collect()),
         };
         assert_eq!(Position::parse(&position.metadata(3), 3), position);
@@ -296,7 +293,7 @@ fn positions_travel_in_the_metadata() {
 fn metadata_stays_within_kafkas_bound() {
     let position = Position {
         next: i64::MAX,
-        watermark: Watermark::restored(Some(i64::MIN), [i64::MIN; 40]),
+        watermark_us: Some(i64::MIN),
         open: Some((0..2_000).collect()),
     };
     let metadata = position.metadata(0);

@@ -238,7 +238,7 @@ impl<O: Output> Work<'_, O> {
         self.metrics.in_flight(self.index, self.output.in_flight());
         for (number, partition) in &self.partitions {
             let lag = input.end(*number).map(|end| (end - partition.next_offset).max(0));
-            let watermark_us = partition.line.watermark().us();
+            let watermark_us = partition.line.watermark_us();
             let state = PartitionState {
                 sessions: partition.line.sessions(),
                 lag_records: lag,
