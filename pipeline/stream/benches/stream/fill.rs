@@ -12,11 +12,19 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// 2026-01-01, µs.
-pub(crate) const ORIGIN_US: i64 = 1_767_225_600_000_000;
+/// When everybody begins, µs: now, because the broker deletes records whose timestamps are older than what it keeps.
+pub(crate) fn origin_us() -> i64 {
+    static ORIGIN_US: OnceLock<i64> = OnceLock::new();
+    *ORIGIN_US.get_or_init(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        since.as_micros() as i64
+    })
+}
+
 const RAW_BYTES: usize = 200;
 /// Different typists; the sessions take turns with them.
 const TYPISTS: u64 = 64;
@@ -133,7 +141,7 @@ pub(crate) fn raw(records: u64) -> Anyhow<String> {
     let value = [b'x'; RAW_BYTES];
     for number in 0..records {
         let partition = (number % RAW_PARTITIONS as u64) as i32;
-        send(&sender, &topic, partition, "key", ORIGIN_US, &value)?;
+        send(&sender, &topic, partition, "key", origin_us(), &value)?;
     }
     sender.flush(TIMEOUT)?;
     Ok(prefix)
@@ -179,7 +187,7 @@ fn write(filled: &mut Filled, rounds: std::ops::Range<u64>) -> Anyhow<()> {
             value.clear();
             serde_json::to_writer(&mut value, &batch)?;
             let partition = (session % load.partitions as u64) as i32;
-            let at_us = ORIGIN_US + events.last().map_or(0, |event| event.t_us);
+            let at_us = origin_us() + events.last().map_or(0, |event| event.t_us);
             send(&sender, &topic, partition, &format!("acme/{session}"), at_us, &value)?;
             filled.records += 1;
             filled.events += events.len() as u64;
@@ -200,7 +208,7 @@ pub(crate) fn batch(session: u64, seq: u64, events: &[InputEvent]) -> EventBatch
         purpose: Purpose::Session,
         consent: Consent::Granted,
         clock: Clock {
-            origin_us: ORIGIN_US,
+            origin_us: origin_us(),
             resolution_us: 100,
         },
         device: Device {

@@ -142,7 +142,7 @@ fn send(filled: &Filled, begins: Instant, per_s: u64) -> Anyhow<()> {
         let key = format!("acme/{session}");
         let mut record = BaseRecord::to(&topic).key(&key).payload(&value);
         record = record.partition((session % PARTITIONS as u64) as i32);
-        record.timestamp = events.last().map(|event| (fill::ORIGIN_US + event.t_us) / 1_000);
+        record.timestamp = events.last().map(|event| (fill::origin_us() + event.t_us) / 1_000);
         producer.send(record).map_err(|(error, _)| error)?;
     }
     Ok(producer.flush(LINGER)?)
