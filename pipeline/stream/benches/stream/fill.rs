@@ -160,14 +160,12 @@ pub(crate) fn sessions(load: &Load) -> Anyhow<Filled> {
     Ok(filled)
 }
 
-/// More of the same people, at least so many events.
-pub(crate) fn more(filled: &Filled, events: u64) -> Anyhow<u64> {
+/// One more batch of the first so many people.
+pub(crate) fn more(filled: &Filled, sessions: u64) -> Anyhow<()> {
     let mut filled = filled.clone();
     let done = filled.events / filled.load.sessions / filled.load.batch as u64;
-    let rounds = events.div_ceil(filled.load.sessions * filled.load.batch as u64);
-    let before = filled.events;
-    write(&mut filled, done..done + rounds)?;
-    Ok(filled.events - before)
+    filled.load.sessions = sessions;
+    write(&mut filled, done..done + 1)
 }
 
 fn write(filled: &mut Filled, rounds: std::ops::Range<u64>) -> Anyhow<()> {
