@@ -220,10 +220,13 @@ impl Input for Source {
     }
 
     fn assign(&mut self, from: &[(i32, i64)]) -> Result<(), StreamError> {
-        from.iter().for_each(|&(partition, _)| self.records.attach(partition));
+        // What was still on its way when they were given back must not come before what is read now.
+        let partitions: Vec<i32> = from.iter().map(|&(partition, _)| partition).collect();
+        self.records.forget(&partitions);
+        partitions.iter().for_each(|&partition| self.records.attach(partition));
         self.start_reading(from)?;
         self.unanswered = None;
-        self.assigned.extend(from.iter().map(|(partition, _)| partition));
+        self.assigned.extend(partitions);
         Ok(())
     }
 
