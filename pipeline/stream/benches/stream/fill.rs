@@ -171,14 +171,12 @@ pub(crate) fn more(filled: &Filled, sessions: u64) -> Anyhow<()> {
 fn write(filled: &mut Filled, rounds: std::ops::Range<u64>) -> Anyhow<()> {
     let load = filled.load;
     let keys = (rounds.end as usize * load.batch).div_ceil(2) + 50;
-    let typists: Vec<Vec<InputEvent>> = (0..TYPISTS)
-        .map(|seed| Typist::draw(seed).flowing().session(0, keys, 0, 0))
-        .collect();
+    let typists = typists(keys);
     let (topic, sender) = (topics(&filled.prefix, load.partitions).events, sender()?);
     let mut value = Vec::new();
     for round in rounds {
         for session in 0..load.sessions {
-            let events = &typists[(session % TYPISTS) as usize];
+            let events = &typists[session as usize % typists.len()];
             let from = round as usize * load.batch;
             let events = &events[from..from + load.batch];
             let batch = batch(session, round, events);
@@ -193,6 +191,13 @@ fn write(filled: &mut Filled, rounds: std::ops::Range<u64>) -> Anyhow<()> {
     }
     sender.flush(TIMEOUT)?;
     Ok(())
+}
+
+/// What typists who take turns among the sessions type, so many keys each.
+pub(crate) fn typists(keys: usize) -> Vec<Vec<InputEvent>> {
+    (0..TYPISTS)
+        .map(|seed| Typist::draw(seed).flowing().session(0, keys, 0, 0))
+        .collect()
 }
 
 /// One batch of one session.

@@ -5,7 +5,6 @@
 
 use crate::fill::{self, Filled, kafka, topics};
 use crate::{Anyhow, line, report};
-use ductus_dynamics::synthetic::Typist;
 use hdrhistogram::Histogram;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
@@ -129,13 +128,11 @@ fn send(filled: &Filled, begins: Instant, per_s: u64) -> Anyhow<()> {
     let count = SECONDS * per_s;
     // The first round has been sent when the topic was filled.
     let keys = ((count / SESSIONS + 2) * BATCH).div_ceil(2) as usize + 50;
-    let typists: Vec<_> = (0..64)
-        .map(|seed| Typist::draw(seed).flowing().session(0, keys, 0, 0))
-        .collect();
+    let typists = fill::typists(keys);
     for number in 0..count {
         let (session, seq) = (number % SESSIONS, number / SESSIONS + 1);
         let from = (seq * BATCH) as usize;
-        let events = &typists[(session % 64) as usize][from..from + BATCH as usize];
+        let events = &typists[session as usize % typists.len()][from..from + BATCH as usize];
         let value = serde_json::to_vec(&fill::batch(session, seq, events))?;
         let due = begins + Duration::from_nanos(number * 1_000_000_000 / per_s);
         std::thread::sleep(due.saturating_duration_since(Instant::now()));

@@ -9,7 +9,6 @@ use ductus_stream::{
     Embed, EmbedFailure, Embedders, LiveModel, Models, Score, ScoreConfig, ScoreHandle, StreamMetrics,
 };
 use prometheus::Registry;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -66,7 +65,7 @@ pub(crate) fn measure(task: &Task) -> Anyhow<Measured> {
         topics: topics_for(&task.prefix, &task.group, task.partitions)?,
         group: task.group.clone(),
         shards: task.threads,
-        models_dir: PathBuf::from("../../models"),
+        models_dir: model::REGISTRY.into(),
         ..ScoreConfig::default()
     };
     if task.what == "NoCheckpoints" {
@@ -223,7 +222,7 @@ pub(crate) fn start_released(filled: &Filled, threads: usize) -> Anyhow<ScoreHan
         topics: topics(&filled.prefix, filled.load.partitions),
         group: format!("{}-latency", filled.prefix),
         shards: threads,
-        models_dir: PathBuf::from("../../models"),
+        models_dir: model::REGISTRY.into(),
         ..ScoreConfig::default()
     };
     let score = Score::start(config, StreamMetrics::default(), Arc::new(AtomicBool::new(false)))?;

@@ -1,11 +1,15 @@
 //! The released keystroke model in a bare ONNX Runtime loop: the yardstick of the embedding stage.
 
 use crate::Anyhow;
+use ductus_dynamics::event::Modality;
+use ductus_scorer::{MODEL_FILE, live_dir};
 use ort::session::Session;
 use ort::value::TensorRef;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+/// The released models, seen from the crate's folder, in which cargo runs its benchmarks.
+pub(crate) const REGISTRY: &str = "../../models";
 const BATCH: usize = 16;
 const STEPS: usize = 50;
 const WINDOWS: usize = 4_096;
@@ -19,9 +23,8 @@ pub(crate) fn runtime() -> Anyhow<()> {
 
 /// The file of the released keystroke model.
 pub(crate) fn released() -> Anyhow<PathBuf> {
-    let registry = std::path::absolute("../../models/keystroke")?;
-    let live = std::fs::read_to_string(registry.join("live"))?;
-    Ok(registry.join(live.trim()).join("model.onnx"))
+    let live = live_dir(Path::new(REGISTRY), Modality::Keystroke)?;
+    Ok(std::path::absolute(live.join(MODEL_FILE))?)
 }
 
 /// Windows a second at a batch of 16, in one thread.
