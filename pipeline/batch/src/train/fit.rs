@@ -13,9 +13,11 @@ use ductus_dynamics::feature::FeatureWindow;
 use ductus_dynamics::window::Window;
 use ductus_learn::{ChaCha8Rng, Dataset, Ensemble, Network, TrainConfig, Trainer};
 use sha2::{Digest, Sha256};
+use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use tempfile::NamedTempFile;
 
 /// Time between checkpoints: what an interruption without warning may cost.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(20);
@@ -230,13 +232,15 @@ impl Checkpoint {
         std::fs::read(&self.file).ok()
     }
 
+    /// The same training may run twice at a time, each with an unfinished file of its own: both write the same.
     fn write(&self, bytes: &[u8]) -> Result<()> {
         let write = || {
             let folder = self.file.parent().unwrap_or(Path::new("."));
             std::fs::create_dir_all(folder)?;
-            let unfinished = self.file.with_extension("unfinished");
-            std::fs::write(&unfinished, bytes)?;
-            std::fs::rename(&unfinished, &self.file)
+            let mut unfinished = NamedTempFile::new_in(folder)?;
+            unfinished.write_all(bytes)?;
+            unfinished.persist(&self.file)?;
+            io::Result::Ok(())
         };
         write().with_context(|| format!("cannot write the checkpoint {}", self.file.display()))
     }
@@ -244,5 +248,23 @@ impl Checkpoint {
     /// A checkpoint that stays behind does no harm.
     fn remove(&self) {
         let _ = std::fs::remove_file(&self.file);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_training_twice_at_a_time_keeps_its_checkpoints() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("training").join("same.checkpoint");
+        let write = || {
+            let checkpoint = Checkpoint { file: file.clone() };
+            (0..200).try_for_each(|_| checkpoint.write(&[7; 4096])).unwrap();
+        };
+        std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(write))));
+        assert_eq!(std::fs::read(&file).unwrap(), [7; 4096]);
+        assert_eq!(std::fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
     }
 }
