@@ -132,19 +132,22 @@ where
     }
 
     /// Runs until told to stop; then everything that was read is decided about, acknowledged and in a checkpoint. Where the
-    /// group went on without this member by then, that is somebody else's to finish, from the last checkpoint.
+    /// group went on without this member by then, that is somebody else's to finish, from the last checkpoint. Where nothing was
+    /// read since, there is nothing to finish, whatever fails.
     ///
     /// # Errors
     ///
     /// [`StreamError`]: what was read since the last checkpoint is read again.
     pub(crate) fn run(mut self, stop: &AtomicBool) -> Result<(), StreamError> {
-        match self.run_until(stop) {
-            Err(error @ (StreamError::Lost(_) | StreamError::Overslept { .. })) if stop.load(Ordering::Acquire) => {
-                tracing::warn!(shard = self.work.index, %error, "others finish what the stopping shard had");
-                Ok(())
-            }
-            ended => ended,
+        let Err(error) = self.run_until(stop) else {
+            return Ok(());
+        };
+        let theirs = matches!(error, StreamError::Lost(_) | StreamError::Overslept { .. });
+        if stop.load(Ordering::Acquire) && (theirs || self.work.is_finished()) {
+            tracing::warn!(shard = self.work.index, %error, "others go on from the stopping shard's last checkpoint");
+            return Ok(());
         }
+        Err(error)
     }
 
     fn run_until(&mut self, stop: &AtomicBool) -> Result<(), StreamError> {
@@ -268,6 +271,11 @@ where
 }
 
 impl<O: Output> Work<'_, O> {
+    /// Whether everything that was read is in a checkpoint that was written.
+    fn is_finished(&self) -> bool {
+        self.checkpoints.are_idle() && self.batch.is_empty() && !self.partitions.values().any(Partition::has_unsaved)
+    }
+
     /// Whether the group still takes this member for alive. Whoever slept for too long drops what it holds.
     fn awake(&mut self) -> Result<(), StreamError> {
         self.still_awake()?;

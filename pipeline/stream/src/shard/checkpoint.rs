@@ -202,22 +202,23 @@ impl<O: Output> Work<'_, O> {
     where
         I: Input<Membership = O::Membership>,
     {
-        match std::mem::take(&mut self.checkpoints.stage) {
-            Stage::Idle => {}
+        // Where this fails, it is under way for good.
+        match std::mem::replace(&mut self.checkpoints.stage, Stage::Writing) {
+            Stage::Idle => self.checkpoints.stage = Stage::Idle,
             Stage::Prepared(checkpoint) if self.output.settled() => {
                 self.output.commit(checkpoint, input.membership()?)?;
-                self.checkpoints.stage = Stage::Writing;
             }
             Stage::Prepared(checkpoint) => self.checkpoints.stage = Stage::Prepared(checkpoint),
             Stage::Writing => match self.output.outcome(wait)? {
                 Some(Outcome::Committed) => {
+                    self.checkpoints.stage = Stage::Idle;
                     self.checkpoints.fresh = self.checkpoints.begun;
                     let seconds = self.output.now().saturating_sub(self.checkpoints.begun).as_secs_f64();
                     self.metrics.checkpoint(seconds);
                 }
                 // The group has moved on; whether these partitions are still ours, the next turns tell.
                 Some(Outcome::Stale(checkpoint)) => self.retry(checkpoint)?,
-                None => self.checkpoints.stage = Stage::Writing,
+                None => {}
             },
         }
         Ok(())

@@ -212,7 +212,12 @@ impl Partition {
 
     /// Whether a checkpoint would say anything new.
     pub(super) fn has_news(&self) -> bool {
-        self.renewed || self.checkpoint.0 == 0 || self.checkpoint.1 != self.next_offset || !self.kept.is_empty()
+        self.renewed || self.checkpoint.0 == 0 || self.has_unsaved()
+    }
+
+    /// Whether it was read further than a checkpoint says.
+    pub(super) fn has_unsaved(&self) -> bool {
+        self.checkpoint.1 != self.next_offset || !self.kept.is_empty()
     }
 
     /// Appends the records of the next checkpoint; nothing waits to be concluded. `said` is the offset after the last

@@ -26,6 +26,7 @@ use rand_chacha::ChaCha8Rng;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use world::World;
@@ -286,6 +287,33 @@ fn try_seed(seed: u64) -> Result<(), String> {
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         Err(format!("panic: {}", text.unwrap_or_default()))
     })
+}
+
+/// How a shard ends that is asked to stop when the brokers do not answer any more, after so many turns.
+fn stopped_after(turns: usize) -> Result<(), StreamError> {
+    let faults = Faults {
+        stops: false,
+        rounding: false,
+    };
+    let simulation = Simulation::new(1, faults);
+    simulation.world.borrow_mut().calm = true;
+    simulation.world.borrow_mut().publish_all();
+    simulation.start();
+    let mut shard = simulation.instances.borrow_mut()[0]
+        .shard
+        .take()
+        .expect("nobody took it");
+    for _ in 0..turns {
+        shard.turn().expect("nothing goes wrong");
+    }
+    simulation.world.borrow_mut().unreachable = true;
+    shard.run(&AtomicBool::new(true))
+}
+
+#[test]
+fn who_stops_before_anything_was_read_has_nothing_to_finish() {
+    assert!(stopped_after(0).is_ok());
+    assert!(matches!(stopped_after(20), Err(StreamError::QueueFull { .. })));
 }
 
 #[expect(

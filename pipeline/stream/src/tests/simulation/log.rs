@@ -59,6 +59,9 @@ impl Client {
 
     /// A call to the outside: the process may end here, or be stopped.
     fn call(&self) -> Result<(), StreamError> {
+        if self.world.borrow().unreachable {
+            return Err(StreamError::QueueFull { waited_ms: 0 });
+        }
         if self.world.borrow().calm {
             return Ok(());
         }

@@ -59,6 +59,8 @@ pub(super) struct World {
     pub(super) now: Duration,
     /// From then on nothing goes wrong.
     pub(super) calm: bool,
+    /// The brokers do not answer.
+    pub(super) unreachable: bool,
     /// All records there will be; those up to `published` are there.
     pub(super) events: Vec<Vec<Event>>,
     pub(super) published: Vec<usize>,
@@ -83,6 +85,7 @@ impl World {
         Self {
             now: Duration::ZERO,
             calm: false,
+            unreachable: false,
             events,
             published: vec![0; many],
             decisions: vec![Vec::new(); many],
