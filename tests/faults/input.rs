@@ -48,9 +48,9 @@ fn elsewhere(record: Outgoing) -> Outgoing {
     }
 }
 
-/// A producer's clock is an hour behind for good, and now and then a record of anybody's is stamped an hour ahead. Nobody's
-/// decisions change: those of the records as they were sent, decided about by the real program, are those of the same
-/// records with right timestamps. (A producer an hour *ahead* for good still drags the watermark along, step by step.)
+/// A producer's clock is an hour behind for good, another's an hour ahead, and now and then a record of anybody's is stamped
+/// an hour ahead. Nobody's decisions change: those of the records as they were sent, decided about by the real program, are
+/// those of the same records with right timestamps; and the odd ones are counted.
 #[tokio::test(flavor = "multi_thread")]
 async fn odd_timestamps_change_nothing() {
     // A session that falls silent closes by the watermark, which moves with the timestamps; one that ends does not need it.
@@ -64,6 +64,7 @@ async fn odd_timestamps_change_nothing() {
     let stamped = |(number, record): (usize, &Outgoing)| {
         let off_us = match record.key.as_str() {
             "s-4" => -HOUR_US,
+            "s-5" => HOUR_US,
             _ if number.is_multiple_of(ODD_ONE_IN) => HOUR_US,
             _ => 0,
         };
@@ -77,6 +78,12 @@ async fn odd_timestamps_change_nothing() {
     let mut ledger = Ledger::new(&world.kafka, chaos::line(), &world.models());
     let settled = ledger.settle(&world.kafka, std::slice::from_mut(&mut score)).await;
     assert!(settled, "{}", score.log());
+    let counted = score.counter("ductus_stream_odd_timestamps_total", "").await;
+    let ahead = right.iter().filter(|record| record.key == "s-5").count() as u64;
+    assert!(
+        counted >= ahead && ahead > 100,
+        "{counted} odd timestamps of {ahead} and more"
+    );
     score.stop();
     chaos::assert_holds(SEED + 2, &ledger.close(&world.kafka));
 

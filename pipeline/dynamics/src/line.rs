@@ -2,7 +2,8 @@
 //! the demo and the oracle of the tests run this same state machine.
 //!
 //! Invariants:
-//! - The result is a function of the records and their order; no clock is read. The watermark comes from record timestamps.
+//! - The result is a function of the records and their order; no clock is read. The watermark comes from record timestamps,
+//!   and believes none for itself ([`Watermark`]).
 //! - What the watermark closes is counted from where it stood at the session's latest record, so that a recording of last
 //!   year, or a producer whose clock is wrong, is cut into windows like any other.
 //! - Every event is counted exactly once: events = windowed + late + duplicate + rejected ([`Accounting::balances`]).
@@ -16,11 +17,13 @@ mod checkpoint;
 mod conclude;
 mod departed;
 mod session;
+mod watermark;
 
 pub use accounting::Accounting;
 pub use checkpoint::LineState;
 pub use conclude::{Embedded, Outcome, Recorded};
 pub use session::SessionId;
+pub use watermark::Watermark;
 
 use crate::compare::{ReferenceKey, ReferencePolicy, ReferenceSet};
 use crate::decide::{DecisionPolicy, Thresholds};
@@ -39,6 +42,7 @@ use departed::{Departed, Gone};
 use session::{Session, Standing};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
+use watermark::Bounds;
 
 /// Everything that the line's result depends on, besides records, models and references.
 #[derive(Clone, Debug, PartialEq)]
@@ -217,7 +221,8 @@ pub struct Line {
     references: HashMap<ReferenceKey, ReferenceSet>,
     /// Reference sets that changed since the last checkpoint.
     taught: HashSet<ReferenceKey>,
-    watermark_us: i64,
+    /// None while nothing was read.
+    watermark: Option<Watermark>,
     accounting: Accounting,
     /// Buffers used again for each record.
     events: Vec<InputEvent>,
@@ -238,7 +243,7 @@ impl Line {
             changed: Vec::new(),
             references: HashMap::new(),
             taught: HashSet::new(),
-            watermark_us: i64::MIN,
+            watermark: None,
             accounting: Accounting::default(),
             events: Vec::new(),
             windows: Vec::new(),
@@ -313,9 +318,20 @@ impl Line {
         self.sessions.len()
     }
 
-    /// How far event time has come for sure, µs; `None` while nothing was read: the partition is idle.
+    /// How far event time has come for sure, µs since the Unix epoch by the clock that moved it last; `None` while nothing was
+    /// read: the partition is idle.
     pub fn watermark_us(&self) -> Option<i64> {
-        (self.watermark_us != i64::MIN).then_some(self.watermark_us)
+        self.watermark.as_ref().map(Watermark::leader_us)
+    }
+
+    /// The watermark and its clocks.
+    pub fn watermark(&self) -> Option<&Watermark> {
+        self.watermark.as_ref()
+    }
+
+    /// How far event time has come by the partition's own time, µs.
+    fn time_us(&self) -> i64 {
+        self.watermark.as_ref().map_or(i64::MIN, Watermark::time_us)
     }
 
     fn take_batch(
@@ -326,6 +342,7 @@ impl Line {
         record: &Record<'_>,
         out: &mut Ingested,
     ) {
+        let time_us = self.time_us();
         self.accounting.batches += 1;
         self.accounting.events += head.events;
         self.key.clear();
@@ -357,7 +374,7 @@ impl Line {
             Some(session) => session,
             None => {
                 self.departed.remove(&self.key);
-                let session = Session::open(&self.key, head, record, self.watermark_us, &self.config);
+                let session = Session::open(&self.key, head, record, time_us, &self.config);
                 let key = Arc::clone(&session.key);
                 self.sessions.entry(key).insert_entry(session).into_mut()
             }
@@ -395,14 +412,7 @@ impl Line {
             });
         }
         self.accounting.rejected.merge(rejections);
-        let fates = session.take(
-            head,
-            events,
-            record.offset,
-            self.watermark_us,
-            &mut self.windows,
-            &mut out.ready,
-        );
+        let fates = session.take(head, events, record.offset, time_us, &mut self.windows, &mut out.ready);
         self.accounting.windowed += fates.windowed;
         self.accounting.late += fates.late;
         self.accounting.rejected.merge(&fates.rejected);
@@ -423,20 +433,24 @@ impl Line {
     }
 
     fn move_watermark(&mut self, timestamp_us: i64) {
-        let reached_us = timestamp_us.saturating_sub(self.config.lateness_us);
-        if self.watermark_us == i64::MIN {
-            self.watermark_us = reached_us;
+        let bounds = Bounds {
+            lateness_us: self.config.lateness_us,
+            step_us: self.config.watermark_step_us_max,
+            behind_us: self.config.idle_us,
+        };
+        match &mut self.watermark {
+            Some(watermark) => self.accounting.odd_timestamps += u64::from(watermark.take(timestamp_us, bounds)),
+            None => self.watermark = Some(Watermark::begin(timestamp_us, bounds)),
         }
-        let furthest_us = self.watermark_us.saturating_add(self.config.watermark_step_us_max);
-        self.watermark_us = self.watermark_us.max(reached_us.min(furthest_us));
     }
 
     /// Closes what pauses and expiries are due by the watermark.
     fn close_due(&mut self, offset: i64, out: &mut Ingested) {
-        while let Some(key) = self.departed.expire(self.watermark_us) {
+        let time_us = self.time_us();
+        while let Some(key) = self.departed.expire(time_us) {
             self.changed.push(key.into());
         }
-        while self.due.first().is_some_and(|(due_us, _)| *due_us < self.watermark_us) {
+        while self.due.first().is_some_and(|(due_us, _)| *due_us < time_us) {
             let Some((due_us, key)) = self.due.pop_first() else {
                 return;
             };
@@ -447,7 +461,7 @@ impl Line {
             // Put off meanwhile: closings come in the order in which they are due.
             if session.due_us(&self.config) > due_us {
                 session.list(&mut self.due, &self.config);
-            } else if session.expires_us(&self.config) < self.watermark_us {
+            } else if session.expires_us(&self.config) < time_us {
                 self.expire(&key, offset, out);
             } else {
                 session.note_change(&mut self.changed);
@@ -470,7 +484,7 @@ impl Line {
             .push(audit(AuditAction::SessionClosed, &session.id, session.last_us));
         let gone = Gone {
             seq_next: session.seq_next,
-            until_us: self.watermark_us.saturating_add(self.config.repeat_us),
+            until_us: self.time_us().saturating_add(self.config.repeat_us),
         };
         session.note_change(&mut self.changed);
         let most = self.config.repeat_sessions_max;

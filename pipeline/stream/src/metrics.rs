@@ -27,6 +27,7 @@ pub struct StreamMetrics {
     batches: IntCounter,
     batches_rejected: IntCounterVec,
     gaps: IntCounter,
+    odd_timestamps: IntCounter,
     windows: IntCounterVec,
     decisions: IntCounterVec,
     dead_letters: IntCounterVec,
@@ -55,11 +56,12 @@ impl StreamMetrics {
     /// [`prometheus::Error`] when the registry has one of them already.
     pub fn register(registry: &Registry) -> Result<Self, Error> {
         let metrics = Self::new()?;
-        let all: [Box<dyn prometheus::core::Collector>; 22] = [
+        let all: [Box<dyn prometheus::core::Collector>; 23] = [
             Box::new(metrics.events.clone()),
             Box::new(metrics.batches.clone()),
             Box::new(metrics.batches_rejected.clone()),
             Box::new(metrics.gaps.clone()),
+            Box::new(metrics.odd_timestamps.clone()),
             Box::new(metrics.windows.clone()),
             Box::new(metrics.decisions.clone()),
             Box::new(metrics.dead_letters.clone()),
@@ -103,6 +105,10 @@ impl StreamMetrics {
                 &["reason"],
             )?,
             gaps: IntCounter::new("ductus_stream_batch_gaps_total", "Batch numbers that were skipped.")?,
+            odd_timestamps: IntCounter::new(
+                "ductus_stream_odd_timestamps_total",
+                "Records that were stamped by another clock than the one that the watermark follows.",
+            )?,
             windows: counters(
                 "ductus_stream_windows_total",
                 "Closed windows.",
@@ -187,6 +193,7 @@ impl StreamMetrics {
     pub(crate) fn count(&self, new: &Accounting) {
         self.batches.inc_by(new.batches);
         self.gaps.inc_by(new.gaps);
+        self.odd_timestamps.inc_by(new.odd_timestamps);
         let fates = [
             ("windowed", new.windowed),
             ("late", new.late),

@@ -25,6 +25,8 @@ pub struct Accounting {
     pub batches_rejected: Rejections,
     /// Batch numbers that were skipped.
     pub gaps: u64,
+    /// Records that were stamped by another clock than the one that the watermark follows; they count like any other.
+    pub odd_timestamps: u64,
 }
 
 impl Accounting {
@@ -42,6 +44,7 @@ impl Accounting {
             self.late,
             self.duplicate,
             self.gaps,
+            self.odd_timestamps,
         ];
         let reasons = self.rejected.iter().chain(self.batches_rejected.iter());
         let mut all = counts.into_iter().chain(reasons.map(|(_, count)| count));
@@ -58,6 +61,7 @@ impl Accounting {
         self.rejected.merge(&other.rejected);
         self.batches_rejected.merge(&other.batches_rejected);
         self.gaps += other.gaps;
+        self.odd_timestamps += other.odd_timestamps;
     }
 
     /// What these counts have more than earlier ones of the same partition.
@@ -71,6 +75,7 @@ impl Accounting {
             rejected: self.rejected.since(&before.rejected),
             batches_rejected: self.batches_rejected.since(&before.batches_rejected),
             gaps: self.gaps - before.gaps,
+            odd_timestamps: self.odd_timestamps - before.odd_timestamps,
         }
     }
 }

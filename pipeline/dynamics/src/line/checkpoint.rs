@@ -6,7 +6,7 @@
 
 use super::departed::Gone;
 use super::session::{self, Session, SessionState};
-use super::{Accounting, Line};
+use super::{Accounting, Line, Watermark};
 use crate::compare::ReferenceKey;
 use crate::state::{self, StateError};
 use crate::wire::Reference;
@@ -16,8 +16,8 @@ use std::sync::Arc;
 /// What belongs to no session.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LineState {
-    /// The watermark, µs; none where nothing was read yet.
-    pub watermark_us: Option<i64>,
+    /// The watermark; none where nothing was read yet.
+    pub watermark: Option<Watermark>,
     /// Event counts.
     pub accounting: Accounting,
 }
@@ -49,7 +49,7 @@ impl Line {
     /// What belongs to no session.
     pub fn state(&self) -> LineState {
         LineState {
-            watermark_us: self.watermark_us(),
+            watermark: self.watermark.clone(),
             accounting: self.accounting.clone(),
         }
     }
@@ -105,7 +105,7 @@ impl Line {
 
     /// Takes up what belongs to no session, as [`Line::state`] gave it.
     pub fn restore(&mut self, state: &LineState) {
-        self.watermark_us = state.watermark_us.unwrap_or(i64::MIN);
+        self.watermark = state.watermark.clone();
         self.accounting = state.accounting.clone();
     }
 

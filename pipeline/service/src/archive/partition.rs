@@ -5,7 +5,7 @@
 //! sessions as scoring's does.
 
 use ductus_dynamics::event::InputEvent;
-use ductus_dynamics::line::{Ingested, Line, LineConfig, Record};
+use ductus_dynamics::line::{Ingested, Line, LineConfig, LineState, Record, Watermark};
 use ductus_dynamics::parse::{BatchHead, ParseLimits, parse};
 use ductus_dynamics::reject::{RejectReason, Rejections};
 use ductus_dynamics::wire::{AuditAction, Decision};
@@ -21,8 +21,8 @@ const METADATA_BYTES_MAX: usize = 3_900;
 pub(super) struct Position {
     /// Records below this were archived.
     pub(super) next: i64,
-    /// Where the watermark stood before the record at the committed offset.
-    pub(super) watermark_us: Option<i64>,
+    /// The watermark before the record at the committed offset.
+    pub(super) watermark: Option<Watermark>,
     /// First records of the sessions that were open; `None` where there were too many to say.
     pub(super) open: Option<BTreeSet<i64>>,
 }
@@ -41,7 +41,7 @@ impl Position {
         });
         Self {
             next: number("next").unwrap_or(committed),
-            watermark_us: number("watermark_us"),
+            watermark: text("watermark").and_then(|json| serde_json::from_str(json).ok()),
             open,
         }
     }
@@ -49,8 +49,13 @@ impl Position {
     /// The metadata of a commit of `committed`.
     pub(super) fn metadata(&self, committed: i64) -> String {
         let mut text = format!("next={}", self.next);
-        if let Some(watermark_us) = self.watermark_us {
-            text.push_str(&format!(" watermark_us={watermark_us}"));
+        // JSON of numbers only has no blanks.
+        if let Some(watermark) = self
+            .watermark
+            .as_ref()
+            .and_then(|watermark| serde_json::to_string(watermark).ok())
+        {
+            text.push_str(&format!(" watermark={watermark}"));
         }
         if let Some(open) = &self.open {
             let deltas: Vec<String> = open.iter().map(|offset| (offset - committed).to_string()).collect();
@@ -107,8 +112,8 @@ pub(super) struct Events {
     windows_from: i64,
     /// Steps in the windows that wait.
     window_steps: usize,
-    /// The open sessions: offset of the first record, and where the watermark stood before it.
-    open: HashMap<String, (i64, Option<i64>)>,
+    /// The open sessions: offset of the first record, and the watermark before it.
+    open: HashMap<String, (i64, Option<Watermark>)>,
     replay: Option<Replay>,
     /// Buffers used again for each record.
     ingested: Ingested,
@@ -139,15 +144,10 @@ impl Events {
             ingested: Ingested::default(),
             parsed: Vec::new(),
         };
-        if let Some(watermark_us) = position.watermark_us {
-            // A record without a value moves the watermark and nothing else.
-            let record = Record {
-                offset: -1,
-                timestamp_us: watermark_us.saturating_add(config.lateness_us),
-                value: b"",
-            };
-            begun.line.ingest(&record, &mut begun.ingested);
-        }
+        begun.line.restore(&LineState {
+            watermark: position.watermark,
+            ..LineState::default()
+        });
         begun.replay = position.open.map(|open| Replay {
             next: position.next,
             open,
@@ -199,10 +199,10 @@ impl Events {
             // Its time counts, what it holds does not.
             record.value = b"";
         }
-        let watermark_us = self.line.watermark_us();
+        let watermark = self.line.watermark().cloned();
         self.line.ingest(&record, &mut self.ingested);
         self.next = Some(offset + 1);
-        self.note_sessions(offset, watermark_us);
+        self.note_sessions(offset, watermark);
         if let Some(head) = &head {
             self.take_rows(head, offset, timestamp_us);
         }
@@ -219,14 +219,15 @@ impl Events {
     /// What to commit once all rows up to here are written: the offset, and what its metadata says.
     pub(super) fn commit(&self) -> Option<(i64, Position)> {
         let next = self.next?;
-        let (low, watermark_us) = match self.open.values().min() {
-            Some(oldest) => *oldest,
-            None => (next, self.line.watermark_us()),
+        let oldest = self.open.values().min_by_key(|(offset, _)| *offset);
+        let (low, watermark) = match oldest {
+            Some((offset, watermark)) => (*offset, watermark.clone()),
+            None => (next, self.line.watermark().cloned()),
         };
         let open = self.open.values().map(|(offset, _)| *offset).collect();
         let position = Position {
             next,
-            watermark_us,
+            watermark,
             open: Some(open),
         };
         Some((low, position))
@@ -242,12 +243,12 @@ impl Events {
         self.next.map_or(-1, |next| next - 1)
     }
 
-    fn note_sessions(&mut self, offset: i64, watermark_us: Option<i64>) {
+    fn note_sessions(&mut self, offset: i64, watermark: Option<Watermark>) {
         for audit in &self.ingested.audits {
             let key = key(&audit.tenant, audit.session.as_deref().unwrap_or_default());
             match audit.action {
                 AuditAction::SessionOpened => {
-                    self.open.insert(key, (offset, watermark_us));
+                    self.open.insert(key, (offset, watermark.clone()));
                 }
                 AuditAction::SessionClosed => {
                     self.open.remove(&key);

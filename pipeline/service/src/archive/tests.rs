@@ -271,12 +271,26 @@ fn the_tables_take_what_the_archive_gives() {
     assert_eq!(windows.len(), undisturbed.rows[&Table::Windows].len());
 }
 
+/// The watermark after records with these timestamps, in seconds.
+fn watermark(timestamps_s: &[i64]) -> Watermark {
+    let mut line = Line::new(Arc::default(), "events", 0);
+    for timestamp_s in timestamps_s {
+        let record = Record {
+            offset: 0,
+            timestamp_us: timestamp_s * 1_000_000,
+            value: b"",
+        };
+        line.ingest(&record, &mut Ingested::default());
+    }
+    line.watermark().unwrap().clone()
+}
+
 #[test]
 fn positions_travel_in_the_metadata() {
-    for (watermark_us, open) in [(Some(-5), vec![3, 7]), (None, vec![])] {
+    for (watermark, open) in [(Some(watermark(&[5, 3_605])), vec![3, 7]), (None, vec![])] {
         let position = Position {
             next: 12,
-            watermark_us,
+            watermark,
             open: Some(open.into_iter().collect()),
         };
         assert_eq!(Position::parse(&position.metadata(3), 3), position);
@@ -293,7 +307,7 @@ fn positions_travel_in_the_metadata() {
 fn metadata_stays_within_kafkas_bound() {
     let position = Position {
         next: i64::MAX,
-        watermark_us: Some(i64::MIN),
+        watermark: Some(watermark(&(0..100).map(|day| day * 86_400).collect::<Vec<_>>())),
         open: Some((0..2_000).collect()),
     };
     let metadata = position.metadata(0);
