@@ -2,7 +2,7 @@
 
 use super::partition::{Decisions, Events, Position, Taken, Waiting};
 use ductus_dynamics::event::{KeyClass, KeyDetail};
-use ductus_dynamics::line::LineConfig;
+use ductus_dynamics::line::{Ingested, Line, LineConfig, Record, Watermark};
 use ductus_dynamics::window::WindowConfig;
 use ductus_dynamics::wire::{Clock, Consent, Device, Event, EventBatch, Purpose};
 use ductus_history::{Appended, Span, Table, Tables, Txn, WindowFilter};
