@@ -4,6 +4,7 @@
 use ductus_tests::chaos;
 use ductus_tests::load::{self, Load, Mix};
 use ductus_tests::oracle::predict_with;
+use ductus_tests::pick;
 use ductus_tests::process::PATIENCE;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,7 @@ async fn a_full_disk_stops_archive_and_nothing_else() {
     let score = world.start(&["score"]).await;
     let mut archive = world.start_on_a_small_disk(&["archive"]);
     let told = |log: String| log.matches("history cannot be written").count();
-    for round in 1..=2 {
+    for round in 1..=pick(2, 20) {
         load::send_all(&world.kafka, load.by_ref().take(RECORDS));
         tokio::time::sleep(Duration::from_millis(700)).await;
         archive.fill_disk(true);

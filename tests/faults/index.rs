@@ -4,6 +4,7 @@
 use ductus_tests::chaos;
 use ductus_tests::kafka::{Positions, Record};
 use ductus_tests::load::{self, Load, Mix};
+use ductus_tests::pick;
 use ductus_tests::process::PATIENCE;
 use ductus_tests::proxy::{SearchFault, SearchProxy};
 use ductus_tests::search::Search;
@@ -14,7 +15,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 const SEED: u64 = 20_261_122;
-const RECORDS: usize = 600;
+const RECORDS: [usize; 2] = [600, 6_000];
 /// More than the bodies under way, the consumer's queue and the program itself need.
 const MEMORY_BYTES_MAX: u64 = 512 << 20;
 
@@ -34,7 +35,10 @@ const TROUBLES: [(SearchFault, u64, Duration); 8] = [
 async fn every_document_is_there_once_whatever_the_search_server_does() {
     let world = chaos::world("sink").await;
     let score = world.start(&["score"]).await;
-    load::send_all(&world.kafka, Load::new(SEED, Mix::default()).take(RECORDS));
+    load::send_all(
+        &world.kafka,
+        Load::new(SEED, Mix::default()).take(pick(RECORDS[0], RECORDS[1])),
+    );
     let expected = ductus_tests::oracle::Oracle::new(&world.kafka.topic("events"), chaos::line(), None)
         .take(&world.kafka.read("events"))
         .decisions;
@@ -60,6 +64,11 @@ async fn trouble(
     (decisions, audits): (&BTreeSet<String>, &BTreeSet<String>),
 ) {
     let (fault, struck, time) = TROUBLES[number];
+    let time = match fault {
+        SearchFault::HalfBusy => pick(time, Duration::from_secs(600)),
+        SearchFault::Away => pick(time, Duration::from_secs(1_800)),
+        _ => time,
+    };
     let proxy = SearchProxy::start(&search.url).await;
     let namespace = format!("{}n{number}", world.name);
     let mut letters = Positions::default();
@@ -79,7 +88,11 @@ async fn trouble(
     let start = Instant::now();
     while proxy.struck() < struck || start.elapsed() < time {
         index.assert_running();
-        assert!(start.elapsed() < PATIENCE, "{fault:?} never strikes:\n{}", index.log());
+        assert!(
+            start.elapsed() < time + PATIENCE,
+            "{fault:?} never strikes:\n{}",
+            index.log()
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     if matches!(fault, SearchFault::Away | SearchFault::Status(_)) {

@@ -9,13 +9,14 @@ use ductus_scorer::{MANIFEST_FILE, MODEL_FILE, Manifest, sha256_hex};
 use ductus_tests::chaos::{self, Chaos, Fault};
 use ductus_tests::ledger::Ledger;
 use ductus_tests::load::{self, Load, Mix};
+use ductus_tests::pick;
 use ductus_tests::world::World;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 const SEED: u64 = 20_261_124;
-const SWAPS: usize = 20;
+const SWAPS: [usize; 2] = [20, 1_000];
 /// About as many windows.
 const SLOW_RECORDS: usize = 260;
 
@@ -24,7 +25,7 @@ async fn a_model_is_swapped_every_second() {
     let world = chaos::world("swap").await;
     let models = keystroke_models(&world);
     let mut chaos = Chaos::start(&world, 2, SEED).await;
-    for swap in 0..SWAPS {
+    for swap in 0..pick(SWAPS[0], SWAPS[1]) {
         let announcement = serde_json::to_vec(&models[swap % models.len()]).unwrap();
         world
             .kafka

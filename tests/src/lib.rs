@@ -22,3 +22,13 @@ pub mod process;
 pub mod proxy;
 pub mod search;
 pub mod world;
+
+/// The first in `cargo xtask test`, the second where the durations of the fault table are asked for (`DUCTUS_FAULTS=long`):
+/// they take about an hour.
+pub fn pick<T>(short: T, long: T) -> T {
+    if std::env::var("DUCTUS_FAULTS").is_ok_and(|form| form == "long") {
+        long
+    } else {
+        short
+    }
+}

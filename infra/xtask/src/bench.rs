@@ -41,6 +41,11 @@ const BENCHMARKS: &[Benchmark] = &[
         measure: stream,
     },
     Benchmark {
+        name: "index",
+        about: "writing documents for Elasticsearch against the client crate",
+        measure: || cargo_bench("ductus-service", "documents"),
+    },
+    Benchmark {
         name: "tests",
         about: "the tests of dynamics against 10 s",
         measure: dynamics_tests,
