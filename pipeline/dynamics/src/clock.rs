@@ -43,9 +43,12 @@ fn coarsest(durations_us: &[f64], count: usize) -> Option<i64> {
         } else {
             grid_us / 20
         };
-        let (grid_us, slack_us, rate) = (grid_us as f64, slack_us as f64, 1.0 / grid_us as f64);
-        // What is rounded wrongly is half a grid off, and off either way.
-        let is_off = |us: &f64| (us - (us * rate + WHOLE - WHOLE) * grid_us).abs() > slack_us;
+        // In grids. All are whole numbers of µs, so that half of one more leaves room for rounding.
+        let (rate, slack) = (1.0 / grid_us as f64, (slack_us as f64 + 0.5) / grid_us as f64);
+        let is_off = |us: &f64| {
+            let grids = us * rate;
+            (grids - (grids + WHOLE - WHOLE)).abs() > slack
+        };
         let most_off = count as u64 / 20;
         let mut off = 0;
         // Most clocks are off most grids: one is given up as soon as too many durations are.

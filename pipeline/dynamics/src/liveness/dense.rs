@@ -391,16 +391,17 @@ impl<'a> Sorted<'a> {
         let range = most.into_iter().fold(0.0, f64::max) - least;
         let places = ((BUCKETS - 1) << PLACE_BITS) as f64;
         let scale = if range > 1e-200 { places / range } else { 0.0 };
-        let mut found = vec![0_u64; column.keys];
-        for (((found, value), known), key) in found.iter_mut().zip(column.values).zip(column.known).zip(0_u64..) {
+        let values = column.values[..column.keys].iter().zip(&column.known[..column.keys]);
+        let found = values.enumerate().map(|(key, (value, known))| {
             let place = ((value - least) * scale + WHOLE).to_bits() ^ WHOLE.to_bits();
             let place = if *known > 0.0 {
                 place
             } else {
                 (BUCKETS as u64) << PLACE_BITS
             };
-            *found = (place << KEY_BITS) | key;
-        }
+            (place << KEY_BITS) | key as u64
+        });
+        let found: Vec<u64> = found.collect();
         let bucket = |found: u64| (found >> (PLACE_BITS + KEY_BITS)) as usize;
         let mut ends = [0_u32; BUCKETS + 1];
         for found in &found {
@@ -453,13 +454,19 @@ fn key(placed: u64) -> usize {
 
 /// Insertion: few are out of order, and those not far.
 fn sort(placed: &mut [u64]) {
-    for i in 1..placed.len() {
-        let moved = placed[i];
-        let mut at = i;
-        while at > 0 && placed[at - 1] > moved {
-            placed[at] = placed[at - 1];
-            at -= 1;
+    for last in 2..=placed.len() {
+        let [before @ .., moved] = &mut placed[..last] else {
+            return;
+        };
+        let mut hole = moved;
+        let moved = *hole;
+        for other in before.iter_mut().rev() {
+            if *other <= moved {
+                break;
+            }
+            *hole = *other;
+            hole = other;
         }
-        placed[at] = moved;
+        *hole = moved;
     }
 }

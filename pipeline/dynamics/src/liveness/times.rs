@@ -86,16 +86,24 @@ impl<'a> Times<'a> {
 
     pub(super) fn levelled(&self, columns: &mut Columns<'a>) -> Levelled<'a> {
         let mut pairs = vec![0_u8; self.keys()];
-        let (mut dwells, mut paces) = ([Cell::default(); GROUPS], [Cell::default(); PAIRS]);
+        // Two of each, in turns: a sum need not wait for the one before it.
+        let mut cells = [([Cell::default(); GROUPS], [Cell::default(); PAIRS]); 2];
         let times = self.dwell.values.iter().zip(self.dwell.known);
         let times = times.zip(self.pace.values.iter().zip(self.pace.known));
-        let mut before = GROUPS;
+        let (mut before, mut turn) = (GROUPS, 0);
         for (((dwell, pace), group), pair) in times.zip(&self.groups).zip(&mut pairs) {
             let group = usize::from(*group) % GROUPS;
+            let (dwells, paces) = &mut cells[turn];
+            turn = 1 - turn;
             dwells[group].add(*dwell.0, *dwell.1);
             *pair = (before * GROUPS + group) as u8;
             paces[usize::from(*pair) % PAIRS].add(*pace.0, *pace.1);
             before = group;
+        }
+        let [(mut dwells, mut paces), (other_dwells, other_paces)] = cells;
+        let all = dwells.iter_mut().chain(&mut paces);
+        for (cell, other) in all.zip(other_dwells.iter().chain(&other_paces)) {
+            cell.add(other.sum, other.count);
         }
         let (of_group, of_pair) = (dwells.map(|cell| cell.mean()), paces.map(|cell| cell.mean()));
         let dwell = self.groups.iter().zip(self.plain.values).zip(self.plain.known);
@@ -113,13 +121,18 @@ impl<'a> Times<'a> {
     /// In which order keys went down and came up.
     pub(super) fn order(&self, columns: &mut Columns<'a>) -> Order {
         // What is not known, and what does not count, is not a number: whatever is compared with it is false.
-        let mut only = |times: &[f64], counts: fn(usize) -> bool| -> &'a [f64] {
-            let only = |(time, group): (&f64, &u8)| if counts(usize::from(*group)) { *time } else { f64::NAN };
-            columns.fill_and_end(times.iter().zip(&self.groups).map(only), f64::NAN)
+        let off = columns.fill(self.groups.iter().map(|group| match usize::from(*group) {
+            MODIFIER => f64::NAN,
+            _ => 0.0,
+        }));
+        let mut plain = |times: &[f64]| {
+            let plain = times.iter().zip(off).map(|(time, off)| time + off);
+            columns.fill_and_end(plain, f64::NAN)
         };
-        let plain = only(self.dwell_ms, |group| group != MODIFIER);
-        let modifier = only(self.dwell_ms, |group| group == MODIFIER);
-        let pace = only(self.pace_ms, |group| group != MODIFIER);
+        let (plain, pace) = (plain(self.dwell_ms), plain(self.pace_ms));
+        let modifier = self.dwell_ms.iter().zip(off);
+        let modifier = modifier.map(|(time, off)| if off.is_nan() { *time } else { f64::NAN });
+        let modifier = columns.fill_and_end(modifier, f64::NAN);
         let keys = plain.len() - LAG_MAX;
         let counted = modifier[..keys].iter().zip(&plain[..keys]);
         let next = pace[1..].iter().zip(&plain[1..]).zip(&pace[2..]);
