@@ -1,11 +1,13 @@
-//! CPU an event of parsing and feature building, in batches of 20 events, and the allocations that it takes.
+//! CPU an event of parsing and feature building, in batches of 20 events, and the allocations that it takes; CPU a window of
+//! the keystroke detectors.
 //!
-//! The yardstick is the budget of 1,000 ns an event. Prints one JSON object a line, as `cargo xtask bench` reads them.
+//! The yardsticks are the budgets of 1,000 ns an event and 8 µs a window. Prints one JSON object a line, as `cargo xtask bench` reads them.
 #![allow(missing_docs, clippy::print_stdout, reason = "a benchmark's result is its output")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
 use ductus_dynamics::event::InputEvent;
 use ductus_dynamics::feature::FeatureWindow;
+use ductus_dynamics::liveness::{LivenessPolicy, Watch};
 use ductus_dynamics::parse::{ParseLimits, parse};
 use ductus_dynamics::reject::Rejections;
 use ductus_dynamics::synthetic::Typist;
@@ -18,6 +20,7 @@ use std::time::Instant;
 
 const EVENTS_PER_BATCH: usize = 20;
 const BUDGET_NS: f64 = 1_000.0;
+const DETECTORS_BUDGET_US: f64 = 8.0;
 const ROUNDS: usize = 9;
 
 /// Counts allocations; otherwise the system's allocator.
@@ -104,6 +107,41 @@ fn pass(values: &[Vec<u8>], with_features: bool) -> (f64, f64) {
     )
 }
 
+/// Microseconds a window that the keystroke detectors take once they remember as many keys as they may: the best round of each
+/// of a few people, because what is beside this on the machine only adds.
+fn detectors() -> f64 {
+    let policy = LivenessPolicy::default();
+    let (mut us, mut count) = (0.0, 0);
+    for seed in 0..10 {
+        let mut windower = Windower::new(WindowConfig::KEYSTROKE, WindowConfig::POINTER, 0);
+        let mut windows = Vec::new();
+        for event in Typist::draw(seed).flowing().session(0, 1_500, 0, 0) {
+            windower.push(&event, &mut windows);
+        }
+        let mut watch = Watch::default();
+        let is_filling = |window: &_| {
+            watch.look(window, &policy);
+            watch.key_statistics().keys < policy.keys_max
+        };
+        let filling = windows.iter().map(is_filling).take_while(|is| *is).count();
+        let (first, full) = windows.split_at(filling + 1);
+        let best = (0..5 * ROUNDS).map(|_| {
+            let mut watch = Watch::default();
+            for window in first {
+                watch.look(window, &policy);
+            }
+            let start = Instant::now();
+            for window in full {
+                black_box(watch.look(window, &policy));
+            }
+            start.elapsed().as_secs_f64() * 1e6
+        });
+        us += best.fold(f64::INFINITY, f64::min);
+        count += full.len();
+    }
+    us / count as f64
+}
+
 fn main() {
     let values = values();
     let median = |with_features: bool| {
@@ -120,6 +158,7 @@ fn main() {
         );
     };
     line("dynamics/parse+features", whole_ns, "ns/event", BUDGET_NS);
+    line("dynamics/detectors", detectors(), "µs/window", DETECTORS_BUDGET_US);
     // A window of 50 keys with hop 10 is built every 20 events: its steps and its features are one allocation each.
     line(
         "dynamics/allocations while parsing",

@@ -14,10 +14,27 @@ pub const DURATIONS_MIN: usize = 20;
 const ROUNDED_FROM_US: i64 = 8_000;
 const ROUNDING_US: i64 = 1_000;
 
+/// Durations that are looked at before a grid is given up or gone on with.
+const BLOCK: usize = 32;
+/// One and a half times two to the power of 52: added to a number and taken away again, it rounds that to a whole one.
+const WHOLE: f64 = 6_755_399_441_055_744.0;
+
 /// The coarsest of [`GRIDS_US`] on which 19 in 20 of these durations (µs) lie; 1 µs, the unit of all times, where they lie on
 /// none of them; `None` where there are too few. Durations of zero lie on every grid: leave them out.
 pub fn grid_us(durations_us: &[i64]) -> Option<i64> {
-    if durations_us.len() < DURATIONS_MIN {
+    let durations_us: Vec<f64> = durations_us.iter().map(|us| *us as f64).collect();
+    coarsest(&durations_us, durations_us.len())
+}
+
+/// The same, with durations of zero left out. They are whole numbers.
+pub(crate) fn grid_us_of(durations_us: &[f64]) -> Option<i64> {
+    let count = durations_us.iter().map(|us| usize::from(*us != 0.0)).sum();
+    coarsest(durations_us, count)
+}
+
+/// The same for durations of which so many count.
+fn coarsest(durations_us: &[f64], count: usize) -> Option<i64> {
+    if count < DURATIONS_MIN {
         return None;
     }
     let lies_on = |grid_us: i64| {
@@ -26,13 +43,19 @@ pub fn grid_us(durations_us: &[i64]) -> Option<i64> {
         } else {
             grid_us / 20
         };
-        let is_off = |duration_us: &&i64| {
-            let beyond_us = duration_us.rem_euclid(grid_us);
-            beyond_us.min(grid_us - beyond_us) > slack_us
+        // In grids. All are whole numbers of µs, so that half of one more leaves room for rounding.
+        let (rate, slack) = (1.0 / grid_us as f64, (slack_us as f64 + 0.5) / grid_us as f64);
+        let is_off = |us: &f64| {
+            let grids = us * rate;
+            (grids - (grids + WHOLE - WHOLE)).abs() > slack
         };
+        let most_off = count as u64 / 20;
+        let mut off = 0;
         // Most clocks are off most grids: one is given up as soon as too many durations are.
-        let most_off = durations_us.len() / 20;
-        durations_us.iter().filter(is_off).nth(most_off).is_none()
+        durations_us.chunks(BLOCK).all(|block| {
+            off += block.iter().map(|us| u64::from(is_off(us))).sum::<u64>();
+            off <= most_off
+        })
     };
     Some(GRIDS_US.into_iter().find(|grid_us| lies_on(*grid_us)).unwrap_or(1))
 }

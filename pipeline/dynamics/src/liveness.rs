@@ -11,9 +11,11 @@
 //! `ductus-batch evaluate --protocol attacks` measures both sides. The line of [`Detector::ForgedTimes`] lets one in 200
 //! sessions of 200 keys be accused (other Aalto people than its weights were learned from).
 
+mod dense;
 mod forged;
 mod keys;
 mod strokes;
+mod times;
 mod weights;
 
 pub use forged::{FIGURE_NAMES, FIGURES, FULL_KEYS};
@@ -238,7 +240,7 @@ impl Watch {
         match &window.steps {
             Steps::Keys(keys) => {
                 self.keys.take(keys, window.fresh, policy.keys_max);
-                judge_keys(&self.keys.statistics(), policy)
+                judge_keys(&self.keys.statistics(policy.structure_keys_min), policy)
             }
             Steps::Pointer(steps) => {
                 self.strokes.take(steps, window.fresh, policy.strokes_max);
@@ -249,7 +251,7 @@ impl Watch {
 
     /// The figures that keystrokes are judged by: what thresholds are chosen from.
     pub fn key_statistics(&self) -> KeyStatistics {
-        self.keys.statistics()
+        self.keys.statistics(0)
     }
 
     /// What the score against forged times weighs ([`FIGURE_NAMES`]): what its weights are learned from.

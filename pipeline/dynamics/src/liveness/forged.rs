@@ -12,15 +12,14 @@
 //! Invariants: every figure is finite, bounded and 0 where there is too little to say; the score grows with the keys behind
 //! it, up to [`FULL_KEYS`], so that a few keys accuse nobody.
 
-use super::keys::{Levelled, MODIFIER, Timed, VALUES_MIN, correlation, order};
+use super::dense::{Cell, Column, Columns, correlation, correlation_of_known, explained_beyond_chance};
+use super::times::{Levelled, Order, Times};
 use super::weights::{CONSTANT, WEIGHTS};
 
 /// Keystrokes that the score was learned from.
 pub const FULL_KEYS: usize = 200;
 /// Keys of a stretch over which drift is looked for.
 const STRETCH: usize = 10;
-/// Group of letters.
-const LETTER: usize = 0;
 /// Bounds of figures that have none of their own.
 const EXPLAINED_MAX: f64 = 0.5;
 const EARLY_MAX: f64 = 5.0;
@@ -54,137 +53,102 @@ pub const FIGURE_NAMES: [&str; FIGURES] = [
     "dwell explained by class, root",
 ];
 
-/// Log-odds that these times were drawn rather than typed. There are [`super::keys::are_enough`].
-pub(super) fn score(keys: &[Timed], levelled: &Levelled) -> f32 {
-    let score: f64 = figures(keys, levelled)
+/// Log-odds that these times were drawn rather than typed. There are [`Times::are_enough`].
+pub(super) fn score<'a>(times: &Times<'a>, levelled: &Levelled<'a>, order: &Order, columns: &mut Columns<'a>) -> f32 {
+    let score: f64 = figures(times, levelled, order, columns)
         .iter()
         .zip(WEIGHTS)
         .map(|(figure, weight)| figure * weight)
         .sum();
-    let full = keys.len().min(FULL_KEYS) as f64 / FULL_KEYS as f64;
+    let full = times.keys().min(FULL_KEYS) as f64 / FULL_KEYS as f64;
     ((score + CONSTANT) * full) as f32
 }
 
-/// What the score weighs ([`FIGURE_NAMES`]). There are [`super::keys::are_enough`].
-pub(super) fn figures(keys: &[Timed], levelled: &Levelled) -> [f64; FIGURES] {
-    let Levelled {
-        classes,
-        dwells,
-        dwell,
-        pace,
-        ..
-    } = levelled;
-    let (dwell_rank, pace_rank) = (ranks(dwell), ranks(pace));
-    let words = words(keys);
-    let of_letters: Vec<Option<f64>> = dwell
-        .iter()
-        .zip(keys)
-        .map(|(left, key)| left.filter(|_| key.group == LETTER))
-        .collect();
-    let tens: Vec<usize> = (0..keys.len()).map(|i| i / STRETCH).collect();
-    let dwell_dwell = correlation(&dwell_rank, &dwell_rank, 1);
-    let pace_pace = correlation(&pace_rank, &pace_rank, 1);
-    let pace_dwell = correlation(&dwell_rank, &pace_rank, 0);
-    let dwell_pace = correlation(&dwell_rank, &pace_rank, 1);
-    let word_end = word_end(keys, pace);
-    let (early, inversions) = order(keys);
+/// What the score weighs ([`FIGURE_NAMES`]). There are [`Times::are_enough`].
+pub(super) fn figures<'a>(
+    times: &Times<'a>,
+    levelled: &Levelled<'a>,
+    order: &Order,
+    columns: &mut Columns<'a>,
+) -> [f64; FIGURES] {
+    let Levelled { dwells, dwell, pace } = levelled;
+    let (dwell_rank, pace_rank) = (&dwell.ranks(columns), &pace.ranks(columns));
+    let letters = times.letters(columns);
+    let of_letters = columns.only(dwell.column(), letters);
+    let dwell_dwell = correlation(dwell_rank, dwell_rank, 1);
+    let pace_pace = correlation(pace_rank, pace_rank, 1);
+    let pace_dwell = correlation(dwell_rank, pace_rank, 0);
+    let dwell_pace = correlation(dwell_rank, pace_rank, 1);
+    let word_end = word_end(letters, pace.column(), columns);
     [
         dwell_dwell,
         dwell_dwell.abs(),
-        correlation(&dwell_rank, &dwell_rank, 2),
+        correlation(dwell_rank, dwell_rank, 2),
         pace_pace,
         pace_pace.abs(),
-        correlation(&pace_rank, &pace_rank, 2),
-        correlation(&pace_rank, &pace_rank, 3),
+        correlation(pace_rank, pace_rank, 2),
+        correlation(pace_rank, pace_rank, 3),
         pace_dwell,
         pace_dwell.abs(),
         dwell_pace,
         dwell_pace.abs(),
-        correlation(&dwell_rank, &pace_rank, 2),
+        correlation(dwell_rank, pace_rank, 2),
         word_end,
         word_end.abs(),
-        between(dwell, &tens),
-        between(pace, &tens),
-        between(&of_letters, &words),
-        early.min(EARLY_MAX),
-        inversions.max(0.0).sqrt(),
-        deep(keys).min(DEEP_MAX),
-        between(dwells, classes).max(0.0).sqrt().min(EXPLAINED_MAX),
+        explained_beyond_chance(&stretches(dwell.column()), &dwell.moments()),
+        explained_beyond_chance(&stretches(pace.column()), &pace.moments()),
+        explained_beyond_chance(&words(of_letters, letters), &of_letters.moments()),
+        order.early_modifiers().min(EARLY_MAX),
+        order.inversions().max(0.0).sqrt(),
+        order.held().min(DEEP_MAX),
+        explained_beyond_chance(dwells, &times.of_dwell)
+            .max(0.0)
+            .sqrt()
+            .min(EXPLAINED_MAX),
     ]
 }
 
-/// Ranks of the known values, spread over −½ to ½; equal values in their order.
-fn ranks(values: &[Option<f64>]) -> Vec<Option<f64>> {
-    let mut known: Vec<(usize, f64)> = Vec::with_capacity(values.len());
-    known.extend(values.iter().enumerate().filter_map(|(i, value)| Some((i, (*value)?))));
-    known.sort_unstable_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
-    let mut ranks = vec![None; values.len()];
-    for (rank, (i, _)) in known.iter().enumerate() {
-        ranks[*i] = Some((rank as f64 + 0.5) / known.len() as f64 - 0.5);
-    }
-    ranks
+/// The column by tens of keys.
+fn stretches(column: Column<'_>) -> Vec<Cell> {
+    let keys = column.keys();
+    let stretches = column.values[..keys]
+        .chunks(STRETCH)
+        .zip(column.known[..keys].chunks(STRETCH));
+    let cell = |(values, known): (&[f64], &[f64])| Cell {
+        sum: values.iter().sum(),
+        count: known.iter().sum(),
+    };
+    stretches.map(cell).collect()
 }
 
-/// Which word each key is in: a word ends with every key that is no letter.
-fn words(keys: &[Timed]) -> Vec<usize> {
-    let mut word = 0;
-    let number = |key: &Timed| {
-        word += usize::from(key.group != LETTER);
-        word
-    };
-    keys.iter().map(number).collect()
+/// The column, of letters only, by words: a word ends with every key that is no letter.
+fn words(column: Column<'_>, letters: &[f64]) -> Vec<Cell> {
+    let mut cells = vec![Cell::default(); column.keys() + 1];
+    let (mut word, mut cell) = (0, Cell::default());
+    for ((letter, value), known) in letters.iter().zip(column.values).zip(column.known).take(column.keys()) {
+        let goes_on = *letter > 0.0;
+        word += usize::from(!goes_on);
+        cell.sum = if goes_on { cell.sum } else { 0.0 } + value;
+        cell.count = if goes_on { cell.count } else { 0.0 } + known;
+        // Written for each key, so that nothing has to be asked.
+        cells[word] = cell;
+    }
+    cells.truncate(word + 1);
+    cells
 }
 
 /// Correlation of a letter's pace, from the second letter of a word on, with whether the word ends with it.
-fn word_end(keys: &[Timed], pace: &[Option<f64>]) -> f64 {
-    let mut paces = vec![None; keys.len()];
-    let mut ends = vec![None; keys.len()];
-    for (i, both) in keys.windows(2).enumerate() {
-        if both[0].group != LETTER || both[1].group != LETTER {
-            continue;
-        }
-        // The last key of a session may or may not end a word.
-        let Some(next) = keys.get(i + 2) else {
-            continue;
-        };
-        paces[i + 1] = pace[i + 1];
-        ends[i + 1] = Some(f64::from(u8::from(next.group != LETTER)));
+fn word_end<'a>(letters: &[f64], pace: Column<'a>, columns: &mut Columns<'a>) -> f64 {
+    // The last key of a session may or may not end a word, and the first has no pace.
+    let judged = pace.keys().saturating_sub(2);
+    let (inside, ends) = (columns.empty(), columns.empty());
+    let three = letters.iter().zip(&letters[1..]).zip(&letters[2..]).take(judged);
+    let judge = inside[1..].iter_mut().zip(&mut ends[1..]);
+    for ((inside, end), ((before, letter), next)) in judge.zip(three) {
+        *inside = before * letter;
+        *end = *inside * (1.0 - next);
     }
-    correlation(&paces, &ends, 0)
-}
-
-/// Share of the variance that lies between the cells, less what would by chance (adjusted η²); 0 where there is too little.
-fn between(values: &[Option<f64>], cell_of: &[usize]) -> f64 {
-    let mut cells = vec![(0.0, 0.0); cell_of.iter().max().map_or(0, |most| most + 1)];
-    let (mut count, mut sum, mut squares) = (0.0, 0.0, 0.0);
-    for (value, cell) in values.iter().zip(cell_of) {
-        if let Some(value) = value {
-            cells[*cell].0 += value;
-            cells[*cell].1 += 1.0;
-            (count, sum, squares) = (count + 1.0, sum + value, squares + value * value);
-        }
-    }
-    let mean = sum / f64::max(count, 1.0);
-    let total = squares - count * mean * mean;
-    if count < VALUES_MIN as f64 || total < 1e-9 {
-        return 0.0;
-    }
-    let filled = cells.iter().filter(|(_, of)| *of > 0.0);
-    let explained: f64 = filled.clone().map(|(sum, of)| of * (sum / of - mean).powi(2)).sum();
-    (explained / total).clamp(0.0, 1.0) - (filled.count() - 1) as f64 / (count - 1.0)
-}
-
-/// Share of keys that were still down when the second key after them went down, modifiers left out.
-fn deep(keys: &[Timed]) -> f64 {
-    let (mut all, mut down) = (0.0, 0.0);
-    for three in keys.windows(3) {
-        if three.iter().any(|key| key.group == MODIFIER) {
-            continue;
-        }
-        if let (Some(dwell), Some(first), Some(second)) = (three[0].dwell_ms, three[1].pace_ms, three[2].pace_ms) {
-            all += 1.0;
-            down += f64::from(u8::from(dwell > first + second));
-        }
-    }
-    down / f64::max(all, 1.0)
+    let paces = columns.only(pace, inside);
+    let ends = columns.fill(ends.iter().zip(paces.known).map(|(end, known)| end * known));
+    correlation_of_known(paces, ends)
 }
