@@ -38,7 +38,7 @@ use crate::wire::{self, AuditAction, AuditRecord, Closed, Device, Purpose, Refer
 use departed::{Departed, Gone};
 use session::{Session, Standing};
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Everything that the line's result depends on, besides records, models and references.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,19 +131,28 @@ pub struct Ready {
     pub device: Device,
     /// The window.
     pub window: Window,
-    /// Its features, `[len × FEATURES]`.
-    pub features: FeatureWindow,
-    /// Its measures in human units.
-    pub measures: Measures,
     /// Offset of the record that closed it.
     pub offset: i64,
     /// Where its session stands with the subject.
     standing: Arc<Mutex<Standing>>,
     /// What its session's windows looked like so far.
     watch: Arc<Mutex<Watch>>,
+    /// What follows from the window, made when it is first asked for: a window that is compared with nothing needs neither.
+    features: OnceLock<FeatureWindow>,
+    measures: OnceLock<Measures>,
 }
 
 impl Ready {
+    /// Its features, `[len × FEATURES]`.
+    pub fn features(&self) -> &FeatureWindow {
+        self.features.get_or_init(|| FeatureWindow::of(&self.window))
+    }
+
+    /// Its measures in human units.
+    pub fn measures(&self) -> &Measures {
+        self.measures.get_or_init(|| Measures::of(&self.window))
+    }
+
     /// The id of the decision about it.
     pub fn decision_id(&self) -> String {
         id::decision_id(
@@ -160,12 +169,12 @@ impl Ready {
             id,
             purpose,
             device,
-            features: FeatureWindow::of(&window),
-            measures: Measures::of(&window),
             window,
             offset,
             standing: Arc::default(),
             watch: Arc::default(),
+            features: OnceLock::new(),
+            measures: OnceLock::new(),
         }
     }
 }
