@@ -339,36 +339,21 @@ impl Line {
         self.accounting.events += head.events;
         self.key.clear();
         self.key.extend([head.tenant, "/", head.session]);
-        let open = self.sessions.contains_key(self.key.as_str());
-        if !open
-            && self
-                .departed
-                .get(&self.key)
-                .is_some_and(|gone| head.seq < gone.seq_next)
-        {
-            self.accounting.duplicate += head.events;
-            out.refused.push(Refused {
-                reason: RejectReason::RepeatedBatch,
-                contentless: true,
-            });
-            return;
-        }
-        if !open && self.sessions.len() >= self.config.sessions_max {
-            self.accounting.rejected.add(RejectReason::TooManySessions, head.events);
-            self.accounting.batches_rejected.add(RejectReason::TooManySessions, 1);
-            out.refused.push(Refused {
-                reason: RejectReason::TooManySessions,
-                contentless: true,
-            });
-            return;
-        }
-        let session = match self.sessions.get_mut(self.key.as_str()) {
-            Some(session) => session,
+        let open = self.sessions.get_mut(self.key.as_str());
+        let (session, open) = match open {
+            Some(session) => (session, true),
             None => {
+                if let Some(reason) = self.refusal(head) {
+                    out.refused.push(Refused {
+                        reason,
+                        contentless: true,
+                    });
+                    return;
+                }
                 self.departed.remove(&self.key);
                 let session = Session::open(&self.key, head, record, self.watermark_us, &self.config);
                 let key = Arc::clone(&session.key);
-                self.sessions.entry(key).insert_entry(session).into_mut()
+                (self.sessions.entry(key).insert_entry(session).into_mut(), false)
             }
         };
         session.note_change(&mut self.changed);
@@ -403,7 +388,6 @@ impl Line {
                 contentless: true,
             });
         }
-        self.accounting.rejected.merge(rejections);
         let fates = session.take(
             head,
             events,
@@ -414,12 +398,16 @@ impl Line {
         );
         self.accounting.windowed += fates.windowed;
         self.accounting.late += fates.late;
-        self.accounting.rejected.merge(&fates.rejected);
-        for (reason, _) in rejections.iter().chain(fates.rejected.iter()) {
-            out.refused.push(Refused {
+        for rejected in [rejections, &fates.rejected] {
+            // Nearly always: that much is worth not looking at every reason.
+            if rejected.is_empty() {
+                continue;
+            }
+            self.accounting.rejected.merge(rejected);
+            out.refused.extend(rejected.iter().map(|(reason, _)| Refused {
                 reason,
                 contentless: true,
-            });
+            }));
         }
         if fates.late > 0 {
             out.refused.push(Refused {
@@ -429,6 +417,21 @@ impl Line {
         }
         session.hand_over(&mut self.windows, record.offset, &mut out.ready);
         session.list(&mut self.due, &self.config);
+    }
+
+    /// Why a session that is not open is not opened with this batch, if so; its events are counted then.
+    fn refusal(&mut self, head: &BatchHead<'_>) -> Option<RejectReason> {
+        let gone = self.departed.get(&self.key);
+        if gone.is_some_and(|gone| head.seq < gone.seq_next) {
+            self.accounting.duplicate += head.events;
+            return Some(RejectReason::RepeatedBatch);
+        }
+        if self.sessions.len() >= self.config.sessions_max {
+            self.accounting.rejected.add(RejectReason::TooManySessions, head.events);
+            self.accounting.batches_rejected.add(RejectReason::TooManySessions, 1);
+            return Some(RejectReason::TooManySessions);
+        }
+        None
     }
 
     fn move_watermark(&mut self, timestamp_us: i64) {
