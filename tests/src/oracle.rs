@@ -246,7 +246,7 @@ impl Models {
         };
         loaded
             .embedder
-            .embed(&[&ready.features.values], &mut self.embedding)
+            .embed(&[&ready.features().values], &mut self.embedding)
             .unwrap();
         let embedded = Embedded {
             model: &loaded.model,

@@ -119,7 +119,10 @@ impl Life {
         let ready = std::mem::take(&mut self.ingested.ready);
         self.ingested.clear();
         for ready in ready {
-            assert!(ready.features.values.iter().all(|value| value.is_finite()), "{ready:?}");
+            assert!(
+                ready.features().values.iter().all(|value| value.is_finite()),
+                "{ready:?}"
+            );
             let embedding = embed(&ready);
             let embedded = self.line.wants_embedding(&ready).then_some(Embedded {
                 model: &self.model,
@@ -179,7 +182,7 @@ fn record(batch: &EventBatch) -> Vec<u8> {
 fn embed(ready: &Ready) -> Vec<f32> {
     let width = feature::features(ready.window.modality);
     let mut sum = vec![0f32; width.min(4)];
-    for row in ready.features.values.chunks(width) {
+    for row in ready.features().values.chunks(width) {
         sum.iter_mut().zip(row).for_each(|(total, value)| *total += value);
     }
     let norm = sum.iter().map(|value| value * value).sum::<f32>().sqrt().max(1e-9);

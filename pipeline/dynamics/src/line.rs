@@ -41,7 +41,7 @@ use crate::wire::{self, AuditAction, AuditRecord, Closed, Device, Purpose, Refer
 use departed::{Departed, Gone};
 use session::{Session, Standing};
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use watermark::Bounds;
 
 /// Everything that the line's result depends on, besides records, models and references.
@@ -135,19 +135,28 @@ pub struct Ready {
     pub device: Device,
     /// The window.
     pub window: Window,
-    /// Its features, `[len × FEATURES]`.
-    pub features: FeatureWindow,
-    /// Its measures in human units.
-    pub measures: Measures,
     /// Offset of the record that closed it.
     pub offset: i64,
     /// Where its session stands with the subject.
     standing: Arc<Mutex<Standing>>,
     /// What its session's windows looked like so far.
     watch: Arc<Mutex<Watch>>,
+    /// What follows from the window, made when it is first asked for: a window that is compared with nothing needs neither.
+    features: OnceLock<FeatureWindow>,
+    measures: OnceLock<Measures>,
 }
 
 impl Ready {
+    /// Its features, `[len × FEATURES]`.
+    pub fn features(&self) -> &FeatureWindow {
+        self.features.get_or_init(|| FeatureWindow::of(&self.window))
+    }
+
+    /// Its measures in human units.
+    pub fn measures(&self) -> &Measures {
+        self.measures.get_or_init(|| Measures::of(&self.window))
+    }
+
     /// The id of the decision about it.
     pub fn decision_id(&self) -> String {
         id::decision_id(
@@ -164,12 +173,12 @@ impl Ready {
             id,
             purpose,
             device,
-            features: FeatureWindow::of(&window),
-            measures: Measures::of(&window),
             window,
             offset,
             standing: Arc::default(),
             watch: Arc::default(),
+            features: OnceLock::new(),
+            measures: OnceLock::new(),
         }
     }
 }
@@ -347,36 +356,21 @@ impl Line {
         self.accounting.events += head.events;
         self.key.clear();
         self.key.extend([head.tenant, "/", head.session]);
-        let open = self.sessions.contains_key(self.key.as_str());
-        if !open
-            && self
-                .departed
-                .get(&self.key)
-                .is_some_and(|gone| head.seq < gone.seq_next)
-        {
-            self.accounting.duplicate += head.events;
-            out.refused.push(Refused {
-                reason: RejectReason::RepeatedBatch,
-                contentless: true,
-            });
-            return;
-        }
-        if !open && self.sessions.len() >= self.config.sessions_max {
-            self.accounting.rejected.add(RejectReason::TooManySessions, head.events);
-            self.accounting.batches_rejected.add(RejectReason::TooManySessions, 1);
-            out.refused.push(Refused {
-                reason: RejectReason::TooManySessions,
-                contentless: true,
-            });
-            return;
-        }
-        let session = match self.sessions.get_mut(self.key.as_str()) {
-            Some(session) => session,
+        let open = self.sessions.get_mut(self.key.as_str());
+        let (session, open) = match open {
+            Some(session) => (session, true),
             None => {
+                if let Some(reason) = self.refusal(head) {
+                    out.refused.push(Refused {
+                        reason,
+                        contentless: true,
+                    });
+                    return;
+                }
                 self.departed.remove(&self.key);
                 let session = Session::open(&self.key, head, record, time_us, &self.config);
                 let key = Arc::clone(&session.key);
-                self.sessions.entry(key).insert_entry(session).into_mut()
+                (self.sessions.entry(key).insert_entry(session).into_mut(), false)
             }
         };
         session.note_change(&mut self.changed);
@@ -411,16 +405,19 @@ impl Line {
                 contentless: true,
             });
         }
-        self.accounting.rejected.merge(rejections);
         let fates = session.take(head, events, record.offset, time_us, &mut self.windows, &mut out.ready);
         self.accounting.windowed += fates.windowed;
         self.accounting.late += fates.late;
-        self.accounting.rejected.merge(&fates.rejected);
-        for (reason, _) in rejections.iter().chain(fates.rejected.iter()) {
-            out.refused.push(Refused {
+        for rejected in [rejections, &fates.rejected] {
+            // Nearly always: that much is worth not looking at every reason.
+            if rejected.is_empty() {
+                continue;
+            }
+            self.accounting.rejected.merge(rejected);
+            out.refused.extend(rejected.iter().map(|(reason, _)| Refused {
                 reason,
                 contentless: true,
-            });
+            }));
         }
         if fates.late > 0 {
             out.refused.push(Refused {
@@ -430,6 +427,21 @@ impl Line {
         }
         session.hand_over(&mut self.windows, record.offset, &mut out.ready);
         session.list(&mut self.due, &self.config);
+    }
+
+    /// Why a session that is not open is not opened with this batch, if so; its events are counted then.
+    fn refusal(&mut self, head: &BatchHead<'_>) -> Option<RejectReason> {
+        let gone = self.departed.get(&self.key);
+        if gone.is_some_and(|gone| head.seq < gone.seq_next) {
+            self.accounting.duplicate += head.events;
+            return Some(RejectReason::RepeatedBatch);
+        }
+        if self.sessions.len() >= self.config.sessions_max {
+            self.accounting.rejected.add(RejectReason::TooManySessions, head.events);
+            self.accounting.batches_rejected.add(RejectReason::TooManySessions, 1);
+            return Some(RejectReason::TooManySessions);
+        }
+        None
     }
 
     fn move_watermark(&mut self, timestamp_us: i64) {

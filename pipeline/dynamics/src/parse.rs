@@ -4,6 +4,8 @@
 //! contract is refused whole, because who sends content once is not trusted with the rest; no text of the input reaches a
 //! return value except the ids, whose alphabet is closed.
 
+mod plain;
+
 use crate::event::{Button, EventKind, InputEvent, KeyClass, KeyDetail};
 use crate::reject::{RejectReason, Rejections};
 use crate::wire::{Clock, Consent, Device, Purpose, VERSION};
@@ -98,13 +100,14 @@ pub fn parse<'a>(
         finest: KeyDetail::Class,
         limits,
     };
-    let mut deserializer = serde_json::Deserializer::from_slice(value);
-    let parsed = BatchSeed { sink: &mut sink }
-        .deserialize(&mut deserializer)
-        .and_then(|draft| {
-            deserializer.end()?;
-            Ok(draft)
-        });
+    let text = std::str::from_utf8(value).map_err(|_| plain::Unusual);
+    let parsed = match text.and_then(|text| plain::read(text, BatchSeed { sink: &mut sink })) {
+        Ok(draft) => Ok(draft),
+        Err(plain::Unusual) => {
+            sink.begin_anew(before);
+            read_any(value, &mut sink)
+        }
+    };
     let (rejected, seen, finest) = (std::mem::take(&mut sink.rejected), sink.seen, sink.finest);
     let outcome = match parsed {
         Ok(draft) => draft.check(seen, finest, limits),
@@ -123,6 +126,14 @@ pub fn parse<'a>(
             Err(rejection)
         }
     }
+}
+
+/// Reads whatever JSON it is, with `serde_json`.
+fn read_any<'a>(value: &'a [u8], sink: &mut EventSink<'_>) -> serde_json::Result<Draft<'a>> {
+    let mut deserializer = serde_json::Deserializer::from_slice(value);
+    let draft = BatchSeed { sink }.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(draft)
 }
 
 /// Names under which other producers send what was typed: they get their own reason, because somebody must be told.
@@ -177,7 +188,7 @@ fn refuse(value: &[u8], error: &serde_json::Error) -> BatchRejection {
 }
 
 /// The fields of a batch as they came, before they are judged.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Draft<'a> {
     v: Option<u64>,
     tenant: Option<&'a str>,
@@ -328,6 +339,15 @@ struct EventSink<'v> {
     seen: u64,
     finest: KeyDetail,
     limits: &'v ParseLimits,
+}
+
+impl EventSink<'_> {
+    /// Forgets all but the first `before` events.
+    fn begin_anew(&mut self, before: usize) {
+        self.events.truncate(before);
+        self.rejected = Rejections::default();
+        (self.seen, self.finest) = (0, KeyDetail::Class);
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for &mut EventSink<'_> {

@@ -146,6 +146,11 @@ impl Rejections {
         Self(std::array::from_fn(|reason| self.0[reason] - before.0[reason]))
     }
 
+    /// Whether none was refused.
+    pub fn is_empty(&self) -> bool {
+        self.0 == [0; RejectReason::ALL.len()]
+    }
+
     /// All events refused.
     pub fn total(&self) -> u64 {
         self.0.iter().sum()

@@ -167,6 +167,8 @@ pub enum Fate {
 pub struct Windower {
     keys: Run<Keystroke>,
     pointer: Run<PointerStep>,
+    /// How many presses wait for their release, so that only these are looked for.
+    pending: usize,
     /// Highest press number seen.
     press_max: Option<u32>,
     /// Bits of the pointer buttons that are down.
@@ -179,6 +181,7 @@ impl Windower {
         Self {
             keys: Run::new(keystroke, sequence),
             pointer: Run::new(pointer, sequence),
+            pending: 0,
             press_max: None,
             buttons_down: 0,
         }
@@ -241,6 +244,7 @@ impl Windower {
                     return Fate::Rejected(RejectReason::RepeatedPress);
                 }
                 self.press_max = Some(press);
+                self.pending += 1;
                 self.keys.push(
                     Keystroke {
                         press,
@@ -254,6 +258,7 @@ impl Windower {
             }
             EventKind::KeyUp { press } => match self.keys.steps.iter_mut().rev().find(|key| key.press == press) {
                 Some(key) if !matches!(key.release, Release::At(_)) => {
+                    self.pending -= usize::from(key.release == Release::Pending);
                     key.release = Release::At(event.t_us);
                     Fate::Windowed
                 }
@@ -265,7 +270,7 @@ impl Windower {
             _ => return Fate::Rejected(RejectReason::InvalidEvent),
         };
         self.keys.last_us = event.t_us;
-        self.keys.give_up(event.t_us);
+        self.give_up(event.t_us);
         self.keys.emit_full(Modality::Keystroke, out);
         fate
     }
@@ -310,9 +315,23 @@ impl Windower {
     }
 
     fn release_all(&mut self) {
-        for key in &mut self.keys.steps {
+        self.give_up(i64::MAX);
+    }
+
+    /// Gives up presses whose release is overdue at `t_us`.
+    fn give_up(&mut self, t_us: i64) {
+        let mut left = self.pending;
+        // The latest are the most likely to wait.
+        for key in self.keys.steps.iter_mut().rev() {
+            if left == 0 {
+                break;
+            }
             if key.release == Release::Pending {
-                key.release = Release::Lost;
+                left -= 1;
+                if t_us.saturating_sub(key.press_us) > RELEASE_TIMEOUT_US {
+                    key.release = Release::Lost;
+                    self.pending -= 1;
+                }
             }
         }
     }
@@ -430,17 +449,6 @@ impl<S: Step> Run<S> {
             fresh,
             steps: S::pack(steps),
         });
-    }
-}
-
-impl Run<Keystroke> {
-    /// Gives up presses whose release is overdue at `t_us`.
-    fn give_up(&mut self, t_us: i64) {
-        for key in &mut self.steps {
-            if key.release == Release::Pending && t_us - key.press_us > RELEASE_TIMEOUT_US {
-                key.release = Release::Lost;
-            }
-        }
     }
 }
 

@@ -472,7 +472,7 @@ fn windows_come_back_with_their_features() {
     let keys: Vec<_> = all.iter().map(|w| (w.key.session.as_str(), w.key.sequence)).collect();
     assert_eq!(keys, [("s1", 7), ("s2", 0), ("s2", 1)]);
     let expected = ready("s1", 7);
-    assert_eq!(all[0].features, expected.features.values);
+    assert_eq!(all[0].features, expected.features().values);
     assert_eq!((all[0].steps, all[0].fresh, all[0].closed), (3, 2, Closed::ClockStep));
     assert_eq!(all[0].layout_hash, layout_hash(Modality::Keystroke));
     assert_eq!((all[0].purpose, all[0].device.as_str()), (Purpose::Enrol, "physical"));

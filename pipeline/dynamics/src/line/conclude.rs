@@ -146,7 +146,7 @@ impl Line {
                     llr: Some(comparison.llr),
                     evidence: suspected.llr,
                 };
-                reasons = set.map_or_else(Vec::new, |set| set.usual().explain(&ready.measures, REASONS_MAX));
+                reasons = set.map_or_else(Vec::new, |set| set.usual().explain(ready.measures(), REASONS_MAX));
                 policy.decide(&suspected, quality)
             }
         };
@@ -252,7 +252,7 @@ impl Line {
             sequence: ready.window.sequence,
             end_us: ready.window.end_us,
         };
-        if !set.add(sample, &ready.measures, &policy) {
+        if !set.add(sample, ready.measures(), &policy) {
             return false;
         }
         remember(set, ready, &self.config);

@@ -48,7 +48,7 @@ fn time_of(event: &Event) -> i64 {
 fn embed(ready: &Ready) -> Vec<f32> {
     let width = crate::feature::features(ready.window.modality);
     let mut sum = vec![0f32; width.min(4)];
-    for row in ready.features.values.chunks(width) {
+    for row in ready.features().values.chunks(width) {
         sum.iter_mut().zip(row).for_each(|(total, value)| *total += value);
     }
     let norm = sum.iter().map(|value| value * value).sum::<f32>().sqrt().max(1e-9);

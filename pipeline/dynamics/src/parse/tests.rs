@@ -207,4 +207,94 @@ proptest! {
             prop_assert_eq!(head.events, events.len() as u64 + rejections.total());
         }
     }
+
+    #[test]
+    fn both_readers_agree(events in proptest::collection::vec(any_event(), 0..4), at in any::<proptest::sample::Index>(), damage in damages()) {
+        let mut batch: EventBatch = serde_json::from_str(&with_events("")).unwrap();
+        batch.events = events;
+        let whole = serde_json::to_string(&batch).unwrap();
+        prop_assert!(by_both(&whole).0.is_some(), "what clients write is read by the fast one");
+        let spaced = serde_json::to_string_pretty(&batch).unwrap();
+        prop_assert!(by_both(&spaced).0.is_some(), "with spaces too");
+        let (from, to) = damage;
+        let places: Vec<usize> = whole.match_indices(from).map(|(place, _)| place).collect();
+        if !places.is_empty() {
+            let place = places[at.index(places.len())];
+            let damaged = format!("{}{to}{}", &whole[..place], &whole[place + from.len()..]);
+            let (fast, general) = by_both(&damaged);
+            prop_assert!(fast.is_none() || fast == general, "{damaged}");
+        }
+    }
+}
+
+/// What a batch was read as: its head and events, and how many are refused.
+type Seen = (String, Vec<InputEvent>, u64);
+
+/// What the fast reader and the general one make of a document; none where they do not read it.
+fn by_both(value: &str) -> (Option<Seen>, Option<Seen>) {
+    let limits = ParseLimits::default();
+    let seen = |read: &dyn Fn(&mut EventSink<'_>) -> Option<String>| {
+        let mut events = Vec::new();
+        let mut sink = EventSink {
+            events: &mut events,
+            rejected: Rejections::default(),
+            seen: 0,
+            finest: KeyDetail::Class,
+            limits: &limits,
+        };
+        let head = read(&mut sink)?;
+        let rejected = sink.rejected.total();
+        Some((head, events, rejected))
+    };
+    let words = |draft: Draft<'_>| format!("{draft:?}");
+    (
+        seen(&|sink| plain::read(value, BatchSeed { sink }).ok().map(words)),
+        seen(&|sink| read_any(value.as_bytes(), sink).ok().map(words)),
+    )
+}
+
+/// What may stand in a document instead of what clients write.
+fn damages() -> impl Strategy<Value = (&'static str, &'static str)> {
+    proptest::sample::select(vec![
+        (":1", ":01"),
+        (":1", ":-0"),
+        (":1", ":-1"),
+        (":1", ":1.0"),
+        (":1", ":1e0"),
+        (":1", ":+1"),
+        (":1", ":184467440737095516161"),
+        (":1", ":9223372036854775808"),
+        (":1", ":4294967296"),
+        (":1", ":"),
+        (":1", ": 1 "),
+        (":1", ":null"),
+        (":1", ":\"1\""),
+        (":1", ":[1]"),
+        ("\"acme\"", "\"ac\\u006de\""),
+        ("\"acme\"", "\"ac\nme\""),
+        ("\"acme\"", "\"acm\u{e9}\""),
+        ("\"acme\"", "\"acme"),
+        ("\"acme\"", "null"),
+        ("\"s-1\"", "null"),
+        ("\"tenant\"", "\"session\""),
+        ("\"tenant\"", "\"t\\u0065nant\""),
+        ("\"granted\"", "{\"granted\":null}"),
+        ("\"letter\"", "null"),
+        ("false", "fals"),
+        ("false", "true"),
+        (",", ",,"),
+        (",", ""),
+        ("}", ",}"),
+        ("]", ",]"),
+        ("}", "}}"),
+        ("}", ""),
+        ("{", "["),
+        ("{", "{,"),
+        ("[", "[,"),
+        ("[", ""),
+        ("]", ""),
+        (":", " : "),
+        (":", "::"),
+        ("\"", "'"),
+    ])
 }

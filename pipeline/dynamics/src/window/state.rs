@@ -92,8 +92,11 @@ impl Windower {
         keystroke: WindowConfig,
         pointer: WindowConfig,
     ) -> Result<Self, StateError> {
+        let keys = Run::from_state(&state.keys, keystroke, key)?;
+        let is_pending = |key: &&Keystroke| key.release == Release::Pending;
         Ok(Self {
-            keys: Run::from_state(&state.keys, keystroke, key)?,
+            pending: keys.steps.iter().filter(is_pending).count(),
+            keys,
             pointer: Run::from_state(&state.pointer, pointer, pointer_step)?,
             press_max: state.press_max,
             buttons_down: state.buttons_down,

@@ -99,7 +99,7 @@ impl WindowRows {
         self.device.append_value(device_class(window.modality, &ready.device));
         self.layout_hash
             .append_value(&self.layout_hashes[window.modality.index()]);
-        self.features.values().append_slice(&ready.features.values);
+        self.features.values().append_slice(&ready.features().values);
         self.features.append(true);
         self.source_partition.append_value(source_partition);
         self.source_offset.append_value(ready.offset);

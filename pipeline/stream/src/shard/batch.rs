@@ -98,7 +98,7 @@ impl Batch {
             let modality = self.waiting[first].ready.window.modality;
             let windows: Vec<&[f32]> = chunk
                 .iter()
-                .map(|&index| self.waiting[index].ready.features.values.as_slice())
+                .map(|&index| self.waiting[index].ready.features().values.as_slice())
                 .collect();
             let started = Instant::now();
             match embed.embed(modality, &live.model, &windows, &mut self.scratch) {

@@ -482,7 +482,7 @@ impl Oracle {
             for ready in ingested.ready {
                 let modality = ready.window.modality;
                 let live = fake_model(modality, 1);
-                let embedding = fake_embedding(modality, &ready.features.values);
+                let embedding = fake_embedding(modality, &ready.features().values);
                 let embedded = line.wants_embedding(&ready).then_some(Embedded {
                     model: &live.model,
                     back_end: &live.back_end,

@@ -109,7 +109,7 @@ impl Player {
         let mut line = Line::new(self.line.clone(), "evaluate", 0);
         let ready = ingest(&mut line, &values);
         let wanted = ready.iter().filter(|ready| line.wants_embedding(ready));
-        let windows: Vec<&[f32]> = wanted.map(|ready| ready.features.values.as_slice()).collect();
+        let windows: Vec<&[f32]> = wanted.map(|ready| ready.features().values.as_slice()).collect();
         let mut embeddings = Vec::new();
         self.embedder.embed(&windows, &mut embeddings)?;
         Ok(Take { values, embeddings })

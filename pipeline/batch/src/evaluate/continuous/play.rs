@@ -136,7 +136,7 @@ impl Player {
             .map(|ready| (line.wants_embedding(&ready), ready))
             .collect();
         let wanted = ready.iter().filter(|(wanted, _)| *wanted);
-        let windows: Vec<&[f32]> = wanted.map(|(_, ready)| ready.features.values.as_slice()).collect();
+        let windows: Vec<&[f32]> = wanted.map(|(_, ready)| ready.features().values.as_slice()).collect();
         self.embedder.embed(&windows, &mut self.embeddings)?;
         let mut embeddings = self.embeddings.chunks_exact(self.dims.max(1));
         let (mut judged, mut reference, mut position) = (Vec::with_capacity(ready.len()), None, 0);

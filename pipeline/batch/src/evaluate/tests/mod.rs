@@ -174,7 +174,13 @@ fn import_and_stream_see_the_same_windows() {
         .ready
         .iter()
         .filter(|ready| ready.window.steps.len() >= 20)
-        .map(|ready| (ready.id.session.clone(), ready.window.sequence, ready.features.clone()))
+        .map(|ready| {
+            (
+                ready.id.session.clone(),
+                ready.window.sequence,
+                ready.features().clone(),
+            )
+        })
         .collect();
     let cutting = Cutting::of_stream(Modality::Keystroke);
     let people = corpus::in_order(Dataset::Aalto, folder.path(), Modality::Keystroke, KeyDetail::Class).unwrap();

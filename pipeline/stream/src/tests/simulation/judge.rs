@@ -118,7 +118,7 @@ fn expect_partition(
                 .as_ref()
                 .and_then(|model| model.version.strip_prefix("fake-")?.parse().ok())
                 .map(|number| fake_model(modality, number));
-            let embedding = fake_embedding(modality, &ready.features.values);
+            let embedding = fake_embedding(modality, &ready.features().values);
             let embedded = live
                 .as_ref()
                 .filter(|_| line.wants_embedding(&ready))
