@@ -29,15 +29,13 @@ const CONSUMER: [(&str, &str); 9] = [
     ("statistics.interval.ms", "5000"),
 ];
 
-/// Beneath the operator's producer settings. `linger.ms` is a decision's latency too. It is not less, because librdkafka has
-/// one request of a partition under way at a time, and polls without a pause while records have waited for longer than that.
-/// Decisions are so alike that the lowest level of zstd makes them no larger than the usual one, for less work and memory
-/// (lz4 makes them twice as large).
+/// Beneath the operator's producer settings. `linger.ms` is a decision's latency too. Decisions are so alike that the lowest
+/// level of zstd makes them no larger than the usual one, for less work and memory (lz4 makes them twice as large).
 const PRODUCER: [(&str, &str); 7] = [
     ("compression.level", "1"),
     ("compression.type", "zstd"),
     ("delivery.timeout.ms", "30000"),
-    ("linger.ms", "5"),
+    ("linger.ms", "1"),
     ("partitioner", "murmur2_random"),
     ("queue.buffering.max.kbytes", "65536"),
     ("queue.buffering.max.messages", "100000"),
