@@ -26,6 +26,7 @@ pub(crate) fn origin_us() -> i64 {
 }
 
 const RAW_BYTES: usize = 200;
+const POISON_ONE_IN: u64 = 100;
 /// Different typists; the sessions take turns with them.
 const TYPISTS: u64 = 64;
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -63,6 +64,8 @@ pub(crate) struct Load {
     /// Events a record.
     pub(crate) batch: usize,
     pub(crate) partitions: i32,
+    /// Whether one more record in a hundred is no batch.
+    pub(crate) poison: bool,
 }
 
 /// A filled topic.
@@ -185,6 +188,10 @@ fn write(filled: &mut Filled, rounds: std::ops::Range<u64>) -> Anyhow<()> {
             let partition = (session % load.partitions as u64) as i32;
             let at_us = origin_us() + events.last().map_or(0, |event| event.t_us);
             send(&sender, &topic, partition, &format!("acme/{session}"), at_us, &value)?;
+            if load.poison && filled.records.is_multiple_of(POISON_ONE_IN) {
+                value.truncate(value.len() - 1);
+                send(&sender, &topic, partition, "poison", at_us, &value)?;
+            }
             filled.records += 1;
             filled.events += events.len() as u64;
         }

@@ -74,6 +74,7 @@ fn first_round() -> Anyhow<Filled> {
         events: 0,
         batch: BATCH as usize,
         partitions: PARTITIONS,
+        poison: false,
     })
 }
 

@@ -145,6 +145,7 @@ fn whole_line() -> Anyhow<()> {
             events: EVENTS,
             batch,
             partitions: 4,
+            poison: false,
         };
         let filled = fill::sessions(&load)?;
         let row = format!("stream/line, {batch} events a record");
@@ -163,6 +164,18 @@ fn whole_line() -> Anyhow<()> {
         report(&row, on.cpu_ns_each(), "CPU ns/event", None, None, true);
         let name = format!("stream/guarantees, {batch} events a record");
         report(&name, each(&on), "events/CPU-s", Some(each(&off)), Some(0.95), false);
+        let poisoned = fill::sessions(&fill::Load { poison: true, ..load })?;
+        let [poisoned] = in_turn([&mut |round| line::run(&poisoned, line::Kind::NoModel, 1, round)])?;
+        tell("the same with 1 % poison", &poisoned);
+        let name = format!("stream/1 % poison, {batch} events a record");
+        report(
+            &name,
+            each(&poisoned),
+            "events/CPU-s",
+            Some(each(&on)),
+            Some(0.95),
+            false,
+        );
     }
     Ok(())
 }
@@ -174,6 +187,7 @@ fn with_model() -> Anyhow<()> {
         events: MODEL_EVENTS,
         batch: 20,
         partitions: 4,
+        poison: false,
     };
     let filled = fill::sessions(&load)?;
     let row = "stream/line with the model";
@@ -203,6 +217,7 @@ fn sessions() -> Anyhow<()> {
             events: (sessions * 50).max(EVENTS),
             batch: 20,
             partitions: 4,
+            poison: false,
         };
         let filled = fill::sessions(&load)?;
         let [measured] = in_turn([&mut |round| line::run(&filled, line::Kind::NoModel, 1, round)])?;
@@ -240,6 +255,7 @@ fn restart() -> Anyhow<()> {
         events: 8_000_000,
         batch: 80,
         partitions: 4,
+        poison: false,
     };
     let filled = fill::sessions(&load)?;
     line::run(&filled, line::Kind::NoModel, 1, 0)?;
