@@ -151,10 +151,12 @@ fn whole_line() -> Anyhow<()> {
         let row = format!("stream/line, {batch} events a record");
         let row_bare = format!("stream/windows alone, {batch} events a record");
         filled.note(&[&row, &row_bare], None, false)?;
-        let [on, off, bare] = in_turn([
+        let poisoned = fill::sessions(&fill::Load { poison: true, ..load })?;
+        let [on, off, bare, poisoned] = in_turn([
             &mut |round| line::run(&filled, line::Kind::NoModel, 1, round),
             &mut |round| line::run(&filled, line::Kind::NoCheckpoints, 1, round),
             &mut |round| line::run(&filled, line::Kind::NoDetectors, 1, round),
+            &mut |round| line::run(&poisoned, line::Kind::NoModel, 1, round),
         ])?;
         tell(&format!("line, {batch} events a record"), &on);
         tell("the same without checkpoints", &off);
@@ -164,8 +166,6 @@ fn whole_line() -> Anyhow<()> {
         report(&row, on.cpu_ns_each(), "CPU ns/event", None, None, true);
         let name = format!("stream/guarantees, {batch} events a record");
         report(&name, each(&on), "events/CPU-s", Some(each(&off)), Some(0.95), false);
-        let poisoned = fill::sessions(&fill::Load { poison: true, ..load })?;
-        let [poisoned] = in_turn([&mut |round| line::run(&poisoned, line::Kind::NoModel, 1, round)])?;
         tell("the same with 1 % poison", &poisoned);
         let name = format!("stream/1 % poison, {batch} events a record");
         report(
