@@ -270,7 +270,7 @@ impl Windower {
             _ => return Fate::Rejected(RejectReason::InvalidEvent),
         };
         self.keys.last_us = event.t_us;
-        self.give_up(event.t_us);
+        self.give_up(|press_us| event.t_us.saturating_sub(press_us) > RELEASE_TIMEOUT_US);
         self.keys.emit_full(Modality::Keystroke, out);
         fate
     }
@@ -315,11 +315,11 @@ impl Windower {
     }
 
     fn release_all(&mut self) {
-        self.give_up(i64::MAX);
+        self.give_up(|_| true);
     }
 
-    /// Gives up presses whose release is overdue at `t_us`.
-    fn give_up(&mut self, t_us: i64) {
+    /// Gives up presses that wait and are overdue by their time, µs.
+    fn give_up(&mut self, is_overdue: impl Fn(i64) -> bool) {
         let mut left = self.pending;
         // The latest are the most likely to wait.
         for key in self.keys.steps.iter_mut().rev() {
@@ -328,7 +328,7 @@ impl Windower {
             }
             if key.release == Release::Pending {
                 left -= 1;
-                if t_us.saturating_sub(key.press_us) > RELEASE_TIMEOUT_US {
+                if is_overdue(key.press_us) {
                     key.release = Release::Lost;
                     self.pending -= 1;
                 }

@@ -223,7 +223,7 @@ fn order_of(keys: &[Slow]) -> (f64, f64) {
     (early, 10.0 * share(inverted, plain).min(0.1))
 }
 
-/// What the score weighs ([`FIGURE_NAMES`]). There are [`super::keys::are_enough`].
+/// What the score weighs ([`FIGURE_NAMES`]). There are enough of them ([`Times::are_enough`]).
 fn figures_of(keys: &[Slow], levelled: &Left) -> [f64; FIGURES] {
     let Left {
         classes,
