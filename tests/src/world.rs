@@ -93,7 +93,7 @@ impl World {
         }
         writeln!(
             text,
-            "[score]\ngroup = \"{name}-score\"\nshards = 2\ncheckpoint_interval_ms = 300"
+            "[score]\ngroup = \"{name}-score\"\nshards = 2\ncheckpoint_interval_ms = 300\ncheckpoint_turn_sessions = 1"
         )
         .unwrap();
         writeln!(

@@ -55,7 +55,7 @@ impl Life {
     pub(crate) fn begin() -> Self {
         static CONFIG: LazyLock<Arc<LineConfig>> = LazyLock::new(|| Arc::new(config()));
         Self {
-            line: Line::new(CONFIG.clone(), "events", 0),
+            line: Line::checkpointed(CONFIG.clone(), "events", 0),
             model: ModelRef {
                 id: "keystroke".to_owned(),
                 version: "1".to_owned(),

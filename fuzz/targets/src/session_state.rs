@@ -34,7 +34,8 @@ pub fn session_state(bytes: &[u8]) -> bool {
 fn state_of(line: &mut Line) -> Result<Vec<u8>, StateError> {
     let mut state = Vec::new();
     line.rewrite_session(KEY);
-    line.changed_sessions(|key, bytes| {
+    line.begin_checkpoint();
+    line.save_sessions(usize::MAX, |key, bytes| {
         if key == KEY {
             state.extend_from_slice(bytes.expect("the session is there"));
         }

@@ -17,6 +17,7 @@ mod checkpoint;
 mod conclude;
 mod departed;
 mod session;
+mod unsaved;
 mod watermark;
 
 pub use accounting::Accounting;
@@ -42,6 +43,7 @@ use departed::{Departed, Gone};
 use session::{Session, Standing};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock};
+use unsaved::Unsaved;
 use watermark::Bounds;
 
 /// Everything that the line's result depends on, besides records, models and references.
@@ -225,8 +227,7 @@ pub struct Line {
     /// leaves the list alone; whoever comes to the entry lists it anew.
     due: BTreeSet<(i64, Arc<str>)>,
     departed: Departed,
-    /// Sessions that changed since the last checkpoint. One that left and came back stands here twice.
-    changed: Vec<Arc<str>>,
+    unsaved: Unsaved,
     references: HashMap<ReferenceKey, ReferenceSet>,
     /// Reference sets that changed since the last checkpoint.
     taught: HashSet<ReferenceKey>,
@@ -240,8 +241,17 @@ pub struct Line {
 }
 
 impl Line {
-    /// An empty line for one partition of the events topic.
+    /// An empty line for one partition of the events topic, of which no checkpoints are taken.
     pub fn new(config: Arc<LineConfig>, topic: &str, partition: i32) -> Self {
+        Self::open(config, topic, partition, false)
+    }
+
+    /// The same with checkpoints: it remembers what they have to write.
+    pub fn checkpointed(config: Arc<LineConfig>, topic: &str, partition: i32) -> Self {
+        Self::open(config, topic, partition, true)
+    }
+
+    fn open(config: Arc<LineConfig>, topic: &str, partition: i32, kept: bool) -> Self {
         Self {
             config,
             topic: topic.to_owned(),
@@ -249,7 +259,7 @@ impl Line {
             sessions: HashMap::new(),
             due: BTreeSet::new(),
             departed: Departed::default(),
-            changed: Vec::new(),
+            unsaved: Unsaved::new(kept),
             references: HashMap::new(),
             taught: HashSet::new(),
             watermark: None,
@@ -373,7 +383,7 @@ impl Line {
                 (self.sessions.entry(key).insert_entry(session).into_mut(), false)
             }
         };
-        session.note_change(&mut self.changed);
+        self.unsaved.note(session);
         if !open {
             let mut audit = audit(AuditAction::SessionOpened, &session.id, record.timestamp_us);
             audit.source = Some(Source {
@@ -460,7 +470,7 @@ impl Line {
     fn close_due(&mut self, offset: i64, out: &mut Ingested) {
         let time_us = self.time_us();
         while let Some(key) = self.departed.expire(time_us) {
-            self.changed.push(key.into());
+            self.unsaved.note_left(key.into());
         }
         while self.due.first().is_some_and(|(due_us, _)| *due_us < time_us) {
             let Some((due_us, key)) = self.due.pop_first() else {
@@ -476,7 +486,7 @@ impl Line {
             } else if session.expires_us(&self.config) < time_us {
                 self.expire(&key, offset, out);
             } else {
-                session.note_change(&mut self.changed);
+                self.unsaved.note(session);
                 session.pause(&mut self.windows);
                 session.hand_over(&mut self.windows, offset, &mut out.ready);
                 session.list(&mut self.due, &self.config);
@@ -489,6 +499,8 @@ impl Line {
         let Some(mut session) = self.sessions.remove(key) else {
             return;
         };
+        self.unsaved.note(&mut session);
+        self.unsaved.note_left(Arc::clone(&session.key));
         session.unlist(&mut self.due);
         session.close(Closed::End, &mut self.windows);
         session.hand_over(&mut self.windows, offset, &mut out.ready);
@@ -498,10 +510,10 @@ impl Line {
             seq_next: session.seq_next,
             until_us: self.time_us().saturating_add(self.config.repeat_us),
         };
-        session.note_change(&mut self.changed);
         let most = self.config.repeat_sessions_max;
-        self.changed
-            .extend(self.departed.insert(key.into(), gone, most).map(Arc::from));
+        if let Some(forgotten) = self.departed.insert(key.into(), gone, most) {
+            self.unsaved.note_left(forgotten.into());
+        }
     }
 }
 

@@ -266,6 +266,7 @@ impl Config {
             poll_ms: score.poll_ms,
             checkpoint_interval_ms: score.checkpoint_interval_ms,
             checkpoint_bytes_max: score.checkpoint_bytes_max,
+            checkpoint_turn_sessions: score.checkpoint_turn_sessions,
             checkpoint_age_ms_max: score.checkpoint_age_ms_max,
             request_timeout_ms: score.request_timeout_ms,
             flush_timeout_ms: score.flush_timeout_ms,

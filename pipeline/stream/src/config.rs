@@ -34,6 +34,8 @@ pub struct ScoreConfig {
     pub checkpoint_interval_ms: u64,
     /// A checkpoint is due sooner when what waits for it holds more than this, bytes.
     pub checkpoint_bytes_max: usize,
+    /// Most sessions of a partition that are sealed for a checkpoint in one turn: decisions wait for as long as that takes.
+    pub checkpoint_turn_sessions: usize,
     /// Without a checkpoint for this long nothing more is read, ms: how much can have to be replayed.
     pub checkpoint_age_ms_max: u64,
     /// Bound on each question to the broker and on reading a compacted topic, ms.
@@ -75,6 +77,7 @@ impl Default for ScoreConfig {
             poll_ms: 20,
             checkpoint_interval_ms: 2_000,
             checkpoint_bytes_max: 16_777_216,
+            checkpoint_turn_sessions: 64,
             checkpoint_age_ms_max: 60_000,
             request_timeout_ms: 10_000,
             flush_timeout_ms: 30_000,
@@ -105,6 +108,7 @@ impl ScoreConfig {
             ("score.poll_ms", self.poll_ms),
             ("score.checkpoint_interval_ms", self.checkpoint_interval_ms),
             ("score.checkpoint_bytes_max", self.checkpoint_bytes_max as u64),
+            ("score.checkpoint_turn_sessions", self.checkpoint_turn_sessions as u64),
             ("score.request_timeout_ms", self.request_timeout_ms),
             ("score.flush_timeout_ms", self.flush_timeout_ms),
             ("score.queue_full_ms", self.queue_full_ms),

@@ -224,10 +224,12 @@ where
             return input.read(Duration::ZERO, 1, &mut |_| Err(StreamError::Astray));
         }
         let bound = Duration::from_millis(work.config.batch_wait_ms);
-        let wait = work
-            .batch
-            .patience(bound, work.output.now())
-            .unwrap_or(Duration::from_millis(work.config.poll_ms));
+        let patience = work.batch.patience(bound, work.output.now());
+        let wait = if work.checkpoints.are_sealing() {
+            Duration::ZERO
+        } else {
+            patience.unwrap_or(Duration::from_millis(work.config.poll_ms))
+        };
         input.read(wait, work.config.poll_records_max, &mut |incoming| {
             work.take(incoming)?;
             Ok(work.batch.len() < windows_max)

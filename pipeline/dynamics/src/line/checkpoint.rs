@@ -1,8 +1,8 @@
 //! What a checkpoint keeps of a line: one sealed state a session, and what belongs to no session.
 //!
 //! Invariants: a line that was taken up again from its states, its references and the records after them gives the same
-//! windows, decisions and counts as one that was never interrupted; only what changed since the last time is written; nothing
-//! is written while windows wait to be concluded, because they are in no state.
+//! windows, decisions and counts as one that was never interrupted; only what changed since the last time is written; no
+//! checkpoint is begun while windows wait to be concluded, because they are in no state.
 
 use super::departed::Gone;
 use super::session::{self, Session, SessionState};
@@ -39,10 +39,16 @@ impl LineState {
 
 /// What is written under a session's key.
 #[derive(Serialize, Deserialize)]
-enum Stored {
+pub(super) enum Stored {
     Open(Box<SessionState>),
     /// Closed and remembered, so that a repeated batch is known as one.
     Gone(Gone),
+}
+
+impl Stored {
+    pub(super) fn open(session: &Session) -> Self {
+        Self::Open(Box::new(session.state()))
+    }
 }
 
 impl Line {
@@ -54,44 +60,56 @@ impl Line {
         }
     }
 
-    /// Hands out every session that changed since the last call: its key, `tenant/session`, and its sealed state, or nothing
-    /// where it is forgotten.
+    /// Begins a checkpoint of how everything stands now: of its sessions, [`Line::save_sessions`] hands out those that changed
+    /// since the one before was begun. That one is through.
+    pub fn begin_checkpoint(&mut self) {
+        let (sessions, departed) = (&self.sessions, &self.departed);
+        self.unsaved
+            .begin(|key| (!sessions.contains_key(key)).then(|| departed.get(key).copied()));
+    }
+
+    /// Hands out sessions of the checkpoint that was begun, as they stood then, whatever was ingested since: the key,
+    /// `tenant/session`, and the sealed state, or nothing where the session is forgotten. Seals at most so many; returns whether
+    /// there are no more.
     ///
     /// # Errors
     ///
-    /// What `each` fails with. Then the sessions count as unchanged all the same: the line is to be dropped.
-    pub fn changed_sessions<E: From<StateError>>(
+    /// What `each` fails with, or [`StateError`]. Then some sessions count as written all the same: the line is to be dropped.
+    pub fn save_sessions<E: From<StateError>>(
         &mut self,
+        most: usize,
         mut each: impl FnMut(&str, Option<&[u8]>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut bytes = Vec::new();
-        let mut changed = std::mem::take(&mut self.changed);
-        // In an order of their own, so that checkpoints are reproducible.
-        changed.sort_unstable();
-        changed.dedup();
-        for key in changed.drain(..) {
-            let stored = match (self.sessions.get_mut(&key), self.departed.get(&key)) {
-                (Some(session), _) => {
-                    session.changed = false;
-                    Stored::Open(Box::new(session.state()))
-                }
-                (None, Some(gone)) => Stored::Gone(*gone),
-                (None, None) => {
-                    each(&key, None)?;
-                    continue;
-                }
-            };
-            bytes.clear();
-            bytes = state::seal(&stored, bytes)?;
-            each(&key, Some(&bytes))?;
+    ) -> Result<bool, E> {
+        for written in self.unsaved.take_ahead() {
+            let (key, state) = written?;
+            each(&key, state.as_deref())?;
         }
-        self.changed = changed;
-        Ok(())
+        let mut bytes = Vec::new();
+        for _ in 0..most {
+            let Some(key) = self.unsaved.take_pending() else {
+                break;
+            };
+            // It may have left, or was written before it changed.
+            let session = self
+                .sessions
+                .get_mut(&key)
+                .filter(|session| self.unsaved.is_due(session));
+            if let Some(session) = session {
+                session.unsaved = None;
+                bytes.clear();
+                bytes = state::seal(&Stored::open(session), bytes)?;
+                each(&key, Some(&bytes))?;
+            }
+        }
+        Ok(self.unsaved.is_through())
     }
 
-    /// Hands a session out with the next changed ones, although it did not change.
+    /// Lets the next checkpoint write a session, although it did not change.
     pub fn rewrite_session(&mut self, key: &str) {
-        self.changed.push(key.into());
+        match self.sessions.get_mut(key) {
+            Some(session) => self.unsaved.note(session),
+            None => self.unsaved.note_left(key.into()),
+        }
     }
 
     /// Every reference set that windows changed since the last call, in the order of their keys.
@@ -109,7 +127,7 @@ impl Line {
         self.accounting = state.accounting.clone();
     }
 
-    /// Takes up a session as [`Line::changed_sessions`] gave it.
+    /// Takes up a session as [`Line::save_sessions`] gave it.
     ///
     /// # Errors
     ///

@@ -67,8 +67,8 @@ pub(super) struct Session {
     pub(super) key: Arc<str>,
     /// Under which watermark it stands in the list of what is due, µs: that of [`Session::due_us`] or an earlier one.
     pub(super) listed_us: Option<i64>,
-    /// Whether it changed since the last checkpoint.
-    pub(super) changed: bool,
+    /// Number of the checkpoint that has to write it, if it changed since it was written.
+    pub(super) unsaved: Option<u64>,
     pub(super) id: Arc<SessionId>,
     /// Shared with its windows that wait for their embedding, so that they outlive the session if need be.
     standing: Arc<Mutex<Standing>>,
@@ -152,7 +152,7 @@ impl Session {
         Ok(Self {
             key: key.into(),
             listed_us: None,
-            changed: false,
+            unsaved: None,
             id: Arc::new(SessionId {
                 tenant: tenant.to_owned(),
                 session: session.to_owned(),
@@ -185,7 +185,7 @@ impl Session {
         Self {
             key: key.into(),
             listed_us: None,
-            changed: false,
+            unsaved: None,
             id: Arc::new(session_id(head)),
             standing: Arc::default(),
             watch: Arc::default(),
@@ -268,14 +268,6 @@ impl Session {
                 ..first
             }
         }));
-    }
-
-    /// Puts its key among those of the sessions that changed, once.
-    pub(super) fn note_change(&mut self, changed: &mut Vec<Arc<str>>) {
-        if !self.changed {
-            self.changed = true;
-            changed.push(Arc::clone(&self.key));
-        }
     }
 
     /// Lists it where it is due, unless it is listed for earlier already.

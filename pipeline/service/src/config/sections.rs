@@ -66,6 +66,7 @@ pub struct Score {
     pub poll_ms: u64,
     pub checkpoint_interval_ms: u64,
     pub checkpoint_bytes_max: usize,
+    pub checkpoint_turn_sessions: usize,
     pub checkpoint_age_ms_max: u64,
     pub request_timeout_ms: u64,
     pub flush_timeout_ms: u64,

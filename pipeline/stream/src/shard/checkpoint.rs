@@ -22,6 +22,8 @@ pub(super) enum Stage {
     /// Nowhere.
     #[default]
     Idle,
+    /// Sessions are being sealed, some each turn, as they stood when it was begun.
+    Begun(Checkpoint),
     /// It waits for the decisions before it to be acknowledged.
     Prepared(Checkpoint),
     /// It is being written.
@@ -34,8 +36,8 @@ pub(super) struct Checkpoints {
     stage: Stage,
     /// Whether something takes effect with the next one, or with the one under way.
     holding: bool,
-    /// Whether that one is still to be prepared.
-    unprepared: bool,
+    /// Whether that one is still to be begun.
+    unbegun: bool,
     /// Whether the group did not accept our place in it since this was last looked at.
     refused: bool,
     /// When the last one was begun.
@@ -49,7 +51,7 @@ impl Checkpoints {
         Self {
             stage: Stage::Idle,
             holding: false,
-            unprepared: false,
+            unbegun: false,
             refused: false,
             begun: now,
             fresh: now,
@@ -58,10 +60,15 @@ impl Checkpoints {
 
     /// Nothing is decided until the next checkpoint is written.
     pub(super) fn hold(&mut self) {
-        (self.holding, self.unprepared) = (true, true);
+        (self.holding, self.unbegun) = (true, true);
     }
 
-    /// Whether a checkpoint is under way.
+    /// Whether the one under way still has sessions to seal: no time to wait.
+    pub(super) fn are_sealing(&self) -> bool {
+        matches!(self.stage, Stage::Begun(_))
+    }
+
+    /// Whether none is under way.
     pub(super) fn are_idle(&self) -> bool {
         matches!(self.stage, Stage::Idle)
     }
@@ -90,7 +97,7 @@ impl<O: Output> Work<'_, O> {
                 if outside {
                     self.take_outside(input)?;
                 }
-                self.prepare()?;
+                self.begin()?;
             }
         }
         Ok(())
@@ -113,8 +120,8 @@ impl<O: Output> Work<'_, O> {
         }
         self.output.serve()?;
         self.advance(input, WAIT)?;
-        if self.checkpoints.are_idle() && self.checkpoints.unprepared {
-            self.prepare()?;
+        if self.checkpoints.are_idle() && self.checkpoints.unbegun {
+            self.begin()?;
         } else if self.checkpoints.are_idle() {
             self.checkpoints.holding = false;
             return Ok(false);
@@ -132,7 +139,7 @@ impl<O: Output> Work<'_, O> {
         I: Input<Membership = O::Membership>,
     {
         if self.checkpoints.are_idle() {
-            self.prepare()?;
+            self.begin()?;
         }
         self.output.serve()?;
         self.advance(input, WAIT)?;
@@ -152,7 +159,7 @@ impl<O: Output> Work<'_, O> {
     {
         self.wait_until_idle(input, partitions)?;
         self.conclude()?;
-        self.prepare()?;
+        self.begin()?;
         self.wait_until_idle(input, partitions)
     }
 
@@ -177,22 +184,22 @@ impl<O: Output> Work<'_, O> {
         Ok(())
     }
 
-    /// Takes down where everything stands; nothing waits to be concluded.
-    pub(super) fn prepare(&mut self) -> Result<(), StreamError> {
+    /// Begins a checkpoint of where everything stands; nothing waits to be concluded.
+    pub(super) fn begin(&mut self) -> Result<(), StreamError> {
         let now = self.output.now();
         self.checkpoints.begun = now;
-        self.checkpoints.unprepared = false;
+        self.checkpoints.unbegun = false;
         let mut checkpoint = Checkpoint::default();
         for partition in self.partitions.values_mut().filter(|partition| partition.has_news()) {
             let said = self.output.said(partition.number);
-            let offset = partition.checkpoint(said, &mut checkpoint.records, self.metrics)?;
+            let offset = partition.begin_checkpoint(said, &mut checkpoint.records, self.metrics)?;
             checkpoint.offsets.push(offset);
         }
         if checkpoint.offsets.is_empty() {
             self.checkpoints.fresh = now;
         } else {
             self.output.draw_line();
-            self.checkpoints.stage = Stage::Prepared(checkpoint);
+            self.checkpoints.stage = Stage::Begun(checkpoint);
         }
         Ok(())
     }
@@ -205,6 +212,13 @@ impl<O: Output> Work<'_, O> {
         // Where this fails, it is under way for good.
         match std::mem::replace(&mut self.checkpoints.stage, Stage::Writing) {
             Stage::Idle => self.checkpoints.stage = Stage::Idle,
+            Stage::Begun(mut checkpoint) => {
+                self.checkpoints.stage = if self.seal(&mut checkpoint)? {
+                    Stage::Prepared(checkpoint)
+                } else {
+                    Stage::Begun(checkpoint)
+                };
+            }
             Stage::Prepared(checkpoint) if self.output.settled() => {
                 self.output.commit(checkpoint, input.membership()?)?;
             }
@@ -222,6 +236,20 @@ impl<O: Output> Work<'_, O> {
             },
         }
         Ok(())
+    }
+
+    /// Seals some sessions; returns whether these were the last.
+    fn seal(&mut self, checkpoint: &mut Checkpoint) -> Result<bool, StreamError> {
+        let Checkpoint { records, offsets } = checkpoint;
+        let most = self.config.checkpoint_turn_sessions;
+        for (number, ..) in offsets {
+            if let Some(partition) = self.partitions.get_mut(number)
+                && !partition.save_sessions(most, records)?
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn retry(&mut self, checkpoint: Checkpoint) -> Result<(), StreamError> {

@@ -66,7 +66,7 @@ impl Partition {
             frontier: position.end,
             anew: true,
             renewed: false,
-            line: Line::new(config, topic, position.partition),
+            line: Line::checkpointed(config, topic, position.partition),
             models: [None, None],
             next_offset: position.start,
             last_timestamp_us: None,
@@ -220,9 +220,9 @@ impl Partition {
         self.checkpoint.1 != self.next_offset || !self.kept.is_empty()
     }
 
-    /// Appends the records of the next checkpoint; nothing waits to be concluded. `said` is the offset after the last
-    /// acknowledged decision.
-    pub(super) fn checkpoint(
+    /// Begins the next checkpoint, of how everything stands now; nothing waits to be concluded. Appends its records, all but the
+    /// sessions', which [`Partition::save_sessions`] gives. `said` is the offset after the last acknowledged decision.
+    pub(super) fn begin_checkpoint(
         &mut self,
         said: Option<i64>,
         records: &mut Vec<Put>,
@@ -234,17 +234,7 @@ impl Partition {
             self.decisions.0 = from.max(end).max(said.unwrap_or(0));
         }
         let partition = Some(self.number);
-        let state = |key: &[u8], value: Option<Vec<u8>>| Put {
-            topic: Written::SessionState,
-            partition,
-            key: Some(key.to_vec()),
-            value,
-            headers: Vec::new(),
-        };
-        self.line.changed_sessions(|key, bytes| {
-            records.push(state(key.as_bytes(), bytes.map(<[u8]>::to_vec)));
-            Ok::<_, StreamError>(())
-        })?;
+        self.line.begin_checkpoint();
         let reference = |key: String, value: Option<Vec<u8>>| Put {
             topic: Written::References,
             partition,
@@ -269,10 +259,19 @@ impl Partition {
             models: std::array::from_fn(|index| self.models[index].as_ref().map(|live| (&live.model).into())),
             line: self.line.state(),
         };
-        records.push(state(MARKER_KEY, Some(marker.to_bytes()?)));
+        records.push(session_state(self.number, MARKER_KEY, Some(&marker.to_bytes()?)));
         self.checkpoint = (number, self.next_offset);
         (self.anew, self.renewed) = (false, false);
         Ok((self.number, self.next_offset, number))
+    }
+
+    /// Appends at most so many session states of the checkpoint that was begun; returns whether these were the last.
+    pub(super) fn save_sessions(&mut self, most: usize, records: &mut Vec<Put>) -> Result<bool, StreamError> {
+        let number = self.number;
+        self.line.save_sessions(most, |key, state| {
+            records.push(session_state(number, key.as_bytes(), state));
+            Ok(())
+        })
     }
 
     /// What was counted since the last call, if anything was.
@@ -284,6 +283,17 @@ impl Partition {
         let new = now.since(&self.counted);
         self.counted = now.clone();
         Some(new)
+    }
+}
+
+/// A record of the session states.
+fn session_state(partition: i32, key: &[u8], value: Option<&[u8]>) -> Put {
+    Put {
+        topic: Written::SessionState,
+        partition: Some(partition),
+        key: Some(key.to_vec()),
+        value: value.map(<[u8]>::to_vec),
+        headers: Vec::new(),
     }
 }
 

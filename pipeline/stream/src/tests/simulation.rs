@@ -83,6 +83,7 @@ fn fixed() -> &'static Fixed {
                 batch_windows_max: 5,
                 poll_records_max: 7,
                 checkpoint_interval_ms: 200,
+                checkpoint_turn_sessions: 1,
                 ..ScoreConfig::default()
             },
             metrics: StreamMetrics::default(),

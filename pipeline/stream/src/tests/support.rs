@@ -62,6 +62,7 @@ impl Broker {
             topics,
             shards,
             checkpoint_interval_ms: 50,
+            checkpoint_turn_sessions: 1,
             restart_backoff_ms: 10,
             restart_backoff_ms_max: 100,
             ..ScoreConfig::default()

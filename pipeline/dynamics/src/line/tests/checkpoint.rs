@@ -13,15 +13,9 @@ struct Kept {
 }
 
 impl Kept {
-    fn checkpoint(&mut self, line: &mut Line) {
-        line.changed_sessions(|key, bytes| {
-            match bytes {
-                Some(bytes) => self.sessions.insert(key.to_owned(), bytes.to_vec()),
-                None => self.sessions.remove(key),
-            };
-            Ok::<_, crate::state::StateError>(())
-        })
-        .unwrap();
+    /// Begins a checkpoint; the sessions are still to be saved.
+    fn begin(&mut self, line: &mut Line) {
+        line.begin_checkpoint();
         for reference in line.changed_references() {
             // As the topic does: through text.
             let text = serde_json::to_string(&reference).unwrap();
@@ -33,8 +27,20 @@ impl Kept {
         self.line = crate::state::open(&bytes).unwrap();
     }
 
+    /// Saves so many of its sessions; says whether these were the last.
+    fn save(&mut self, line: &mut Line, most: usize) -> bool {
+        line.save_sessions(most, |key, bytes| {
+            match bytes {
+                Some(bytes) => self.sessions.insert(key.to_owned(), bytes.to_vec()),
+                None => self.sessions.remove(key),
+            };
+            Ok::<_, crate::state::StateError>(())
+        })
+        .unwrap()
+    }
+
     fn line(&self, config: &Arc<LineConfig>) -> Line {
-        let mut line = Line::new(config.clone(), "events", 0);
+        let mut line = Line::checkpointed(config.clone(), "events", 0);
         line.restore(&self.line);
         for (key, bytes) in &self.sessions {
             line.restore_session(key, Some(bytes)).unwrap();
@@ -55,7 +61,7 @@ fn interrupted(
     restarts: &[(usize, usize)],
 ) -> (Vec<String>, Accounting) {
     let config = Arc::new(config);
-    let mut line = Line::new(config.clone(), "events", 0);
+    let mut line = Line::checkpointed(config.clone(), "events", 0);
     let mut kept = Kept::default();
     let (mut said, mut recorded) = (Vec::new(), BTreeMap::new());
     let mut take = |line: &mut Line, at: usize, said: &mut Vec<String>| {
@@ -94,7 +100,13 @@ fn interrupted(
             for again in start..from.max(start) {
                 take(&mut before, again, &mut said);
             }
-            kept.checkpoint(&mut before);
+            // Its sessions are saved one by one, while the line goes on.
+            kept.begin(&mut before);
+            for again in from.max(start)..=at {
+                take(&mut before, again, &mut said);
+                kept.save(&mut before, 1);
+            }
+            while !kept.save(&mut before, 1) {}
             line = kept.line(&config);
             for again in line.accounting().batches as usize..=at {
                 take(&mut line, again, &mut said);
