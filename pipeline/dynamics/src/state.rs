@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The only version that this build knows. It changes whenever the content of any sealed document does.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 const CHECKSUM_BYTES: usize = 4;
 
@@ -97,13 +97,13 @@ mod tests {
     #[test]
     fn what_is_no_state_is_refused_with_words() {
         check(b"", expect!["it has 0 bytes, too few for a state"]);
-        check(b"\x02\0\0\0", expect!["it has 4 bytes, too few for a state"]);
+        check(b"\x03\0\0\0", expect!["it has 4 bytes, too few for a state"]);
         let mut later = sealed();
-        later[0] = 3;
+        later[0] = 4;
         check(
             &later,
             expect![
-                "its version is 3, but this build knows only 2: run the build that wrote it, or remove the partition's states and let sessions begin anew"
+                "its version is 4, but this build knows only 3: run the build that wrote it, or remove the partition's states and let sessions begin anew"
             ],
         );
         let mut damaged = sealed();

@@ -42,21 +42,12 @@ const EARLY_MAX: f64 = 5.0;
 const STRUCTURE: usize = 13;
 
 /// A keystroke as it is remembered. Small, because every session remembers many.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "KeptKey", into = "KeptKey")]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Key {
     /// Press to release, µs; [`UNKNOWN_US`] where it is not known.
     dwell_us: u32,
     /// Press to press from the key before, µs, in the lower [`PACE_BITS`]; the group above them.
     pace_us_and_group: u32,
-}
-
-/// The same as a checkpoint keeps it.
-#[derive(Serialize, Deserialize)]
-struct KeptKey {
-    group: u8,
-    dwell_us: u32,
-    pace_us: u32,
 }
 
 /// No time; over an hour, which no figure counts.
@@ -98,22 +89,6 @@ impl Key {
     }
 }
 
-impl From<KeptKey> for Key {
-    fn from(kept: KeptKey) -> Self {
-        Self::new(kept.group, kept.dwell_us, kept.pace_us)
-    }
-}
-
-impl From<Key> for KeptKey {
-    fn from(key: Key) -> Self {
-        Self {
-            group: key.group(),
-            dwell_us: key.dwell_us,
-            pace_us: key.pace_us(),
-        }
-    }
-}
-
 fn known_ms(time_us: u32) -> Option<f32> {
     (time_us != UNKNOWN_US).then_some(time_us as f32 / 1e3)
 }
@@ -121,7 +96,44 @@ fn known_ms(time_us: u32) -> Option<f32> {
 /// The latest keystrokes of a session.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Keys {
+    #[serde(with = "packed")]
     latest: VecDeque<Key>,
+}
+
+/// Keys as a checkpoint keeps them: their two words, little endian, one after the other. As numbers of their own they would
+/// take as many bytes and most of the time that it takes to seal a session.
+mod packed {
+    use super::Key;
+    use serde::{Deserializer, Serializer, de};
+    use std::collections::VecDeque;
+
+    const WORD: usize = size_of::<u32>();
+
+    pub(super) fn serialize<S: Serializer>(keys: &VecDeque<Key>, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut bytes = Vec::with_capacity(keys.len() * 2 * WORD);
+        for key in keys {
+            bytes.extend_from_slice(&key.dwell_us.to_le_bytes());
+            bytes.extend_from_slice(&key.pace_us_and_group.to_le_bytes());
+        }
+        serde_bytes::serialize(&bytes, serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<VecDeque<Key>, D::Error> {
+        let bytes: &[u8] = serde_bytes::deserialize(deserializer)?;
+        let (words, []) = bytes.as_chunks::<WORD>() else {
+            return Err(de::Error::custom("part of a key"));
+        };
+        let (keys, []) = words.as_chunks::<2>() else {
+            return Err(de::Error::custom("part of a key"));
+        };
+        Ok(keys
+            .iter()
+            .map(|&[dwell_us, pace_us_and_group]| Key {
+                dwell_us: u32::from_le_bytes(dwell_us),
+                pace_us_and_group: u32::from_le_bytes(pace_us_and_group),
+            })
+            .collect())
+    }
 }
 
 /// Figures of a session's latest keystrokes.
