@@ -140,6 +140,14 @@ impl Follower {
         Ok(followed.elements().into_iter().map(of).collect())
     }
 
+    /// Closes it without anybody waiting for that: a client that is in no group takes a tenth of a second to say so, and
+    /// partitions that are taken up stand still meanwhile.
+    pub(crate) fn retire(self) {
+        let thread = std::thread::Builder::new().name("retired-reader".to_owned());
+        // Where there are no threads left, the closure is dropped here, and the reader with it.
+        let _ = thread.spawn(move || drop(self));
+    }
+
     /// Stops following partitions.
     ///
     /// # Errors

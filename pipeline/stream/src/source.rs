@@ -108,7 +108,10 @@ impl Source {
         take: &mut Take<'_>,
     ) -> Result<Vec<(i32, i64)>, StreamError> {
         let member = format!("{}-kept", self.member);
-        Follower::open(&self.settings, &self.group, topic, &member, self.timeout)?.read_to_end(from, take)
+        let reader = Follower::open(&self.settings, &self.group, topic, &member, self.timeout)?;
+        let ends = reader.read_to_end(from, take);
+        reader.retire();
+        ends
     }
 
     fn start_reading(&self, from: &[(i32, i64)]) -> Result<(), StreamError> {
