@@ -1,7 +1,10 @@
 //! Instances of `score` that are killed, paused, added and taken away.
 
-use ductus_tests::chaos::{self, Chaos, Fault};
+use ductus_tests::chaos::{self, Chaos, Fault, HOUR_S};
 use ductus_tests::search::Search;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 const SEED: u64 = 20_261_121;
 
@@ -61,6 +64,37 @@ async fn an_instance_that_slept_too_long_changes_nothing() {
         chaos.cycle(Fault::Pause).await;
     }
     chaos::assert_holds(SEED + 2, &chaos.finish().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_clocks_of_machines_change_nothing() {
+    let world = chaos::world("machine-clock").await;
+    let mut chaos = Chaos::start(&world, 2, SEED + 4).await;
+    for off_s in [HOUR_S, -HOUR_S, HOUR_S, HOUR_S, 0, -HOUR_S, -HOUR_S, 0] {
+        chaos.cycle(Fault::Clock { off_s }).await;
+    }
+    chaos::assert_holds(SEED + 4, &chaos.finish().await);
+    let logs = world.logs();
+    let lines = logs.iter().flat_map(|(_, log)| log.lines());
+    let hours: BTreeSet<i64> = lines
+        .filter(|line| line.contains("partitions assigned") && !line.contains("partitions=[]"))
+        .map(hours_off)
+        .collect();
+    assert_eq!(
+        hours,
+        BTreeSet::from([-1, 0, 1]),
+        "instances that had something to do, by their clocks"
+    );
+}
+
+/// How far the clock was off by which a line was logged, whole hours.
+fn hours_off(line: &str) -> i64 {
+    let number = |range: Range<usize>| line[range].parse::<i64>().unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    // 2026-11-22T05:05:41…
+    let off_min = 60 * number(11..13) + number(14..16) - now.as_secs() as i64 / 60;
+    let half_day_min = 720;
+    ((off_min + half_day_min).rem_euclid(2 * half_day_min) - half_day_min + 30).div_euclid(60)
 }
 
 #[tokio::test(flavor = "multi_thread")]

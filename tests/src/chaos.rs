@@ -24,6 +24,9 @@ const IDLE_US: i64 = 120_000_000;
 /// Records a second: enough that something is always under way, little enough for two cores and a debug build.
 const RECORDS_PER_S: f64 = 150.0;
 
+/// More than an hour: as far ahead as Kafka bears in the timestamps of records, and further.
+pub const HOUR_S: i64 = 3_660;
+
 /// What happens to the instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -37,6 +40,11 @@ pub enum Fault {
     Starve,
     /// One more joins and leaves again in good order.
     Rebalance,
+    /// One is killed; when it is started again, the clock of its machine is so many seconds off.
+    Clock {
+        /// By how much.
+        off_s: i64,
+    },
 }
 
 /// A line that compares after two windows and closes sessions soon.
@@ -139,6 +147,11 @@ impl<'a> Chaos<'a> {
                 // Librdkafka's word for it, and that of a shard which notices first.
                 let log = self.instances[sleeper].log();
                 self.thrown_out += log.matches("MAXPOLL").count() + log.matches("stood still for").count();
+            }
+            Fault::Clock { off_s } => {
+                let victim = self.rng.random_range(0..self.instances.len());
+                self.instances.swap_remove(victim).kill();
+                self.instances.push(self.world.start_with_clock_off(&["score"], off_s));
             }
             Fault::Rebalance => {
                 self.join();

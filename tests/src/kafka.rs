@@ -85,7 +85,15 @@ impl Kafka {
             let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1))
                 .set("cleanup.policy", if compacted { "compact" } else { "delete" })
                 .set("min.compaction.lag.ms", "3600000")
-                .set("retention.ms", "-1");
+                .set("retention.ms", "-1")
+                .set(
+                    "message.timestamp.type",
+                    if logical == "events" {
+                        "CreateTime"
+                    } else {
+                        "LogAppendTime"
+                    },
+                );
             let made = admin
                 .create_topics([&topic], &AdminOptions::new().operation_timeout(Some(TIMEOUT)))
                 .await

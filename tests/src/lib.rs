@@ -14,6 +14,7 @@
 
 pub mod broker;
 pub mod chaos;
+pub mod clock;
 pub mod kafka;
 pub mod ledger;
 pub mod load;

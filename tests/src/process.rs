@@ -57,10 +57,24 @@ impl Program {
     pub fn start(name: &str, folder: &Path, arguments: &[String]) -> Self {
         let mut command = Command::new(program(name));
         command.args(arguments);
+        Self::start_logged(command, name, folder, arguments)
+    }
+
+    fn start_logged(mut command: Command, name: &str, folder: &Path, arguments: &[String]) -> Self {
         let log = log_file(name, folder, arguments);
         let file = std::fs::File::create(&log).unwrap();
         command.stdout(file.try_clone().unwrap()).stderr(file);
         Self::spawn(command, folder, log)
+    }
+
+    /// The same for a program on a machine whose clock is so many seconds off.
+    pub fn start_with_clock_off(name: &str, folder: &Path, arguments: &[String], off_s: i64) -> Self {
+        let mut command = Command::new(program(name));
+        command.args(arguments);
+        command
+            .env("LD_PRELOAD", crate::clock::library())
+            .env("CLOCK_OFF_S", off_s.to_string());
+        Self::start_logged(command, name, folder, arguments)
     }
 
     /// The same for a program that finds the disk full when [`Program::fill_disk`] says so.

@@ -140,6 +140,12 @@ impl World {
         )
     }
 
+    /// The same, on a machine whose clock is so many seconds off.
+    pub fn start_with_clock_off(&self, role: &[&str], off_s: i64) -> Program {
+        let arguments = self.arguments(role, &crate::process::free_address());
+        Program::start_with_clock_off("ductus", self.folder.path(), &arguments, off_s)
+    }
+
     /// The same, for [`Program::fill_disk`].
     pub fn start_on_a_small_disk(&self, role: &[&str]) -> Program {
         let arguments = self.arguments(role, &crate::process::free_address());

@@ -64,6 +64,8 @@ const DAYS_365: (&str, &str) = ("retention.ms", "31536000000");
 const DELETE: (&str, &str) = ("cleanup.policy", "delete");
 const COMPACT: (&str, &str) = ("cleanup.policy", "compact");
 /// What a checkpoint refers to is still there for the next owner (`docs/delivery.md`).
+/// Whoever writes may have a clock that is wrong (ADR 17); events alone keep the time that their producer gives them.
+const BROKER_TIME: (&str, &str) = ("message.timestamp.type", "LogAppendTime");
 const COMPACTION_LAG: (&str, &str) = ("min.compaction.lag.ms", "600000");
 
 impl Topics {
@@ -90,9 +92,9 @@ impl Topics {
         let many = self.partitions;
         vec![
             spec(&self.events, many, &[DELETE, DAYS_7, ("max.message.bytes", "1048588")]),
-            spec(&self.decisions, many, &[DELETE, DAYS_30]),
-            spec(&self.audit, many, &[DELETE, DAYS_365]),
-            spec(&self.references, many, &[COMPACT, COMPACTION_LAG]),
+            spec(&self.decisions, many, &[DELETE, DAYS_30, BROKER_TIME]),
+            spec(&self.audit, many, &[DELETE, DAYS_365, BROKER_TIME]),
+            spec(&self.references, many, &[COMPACT, COMPACTION_LAG, BROKER_TIME]),
             spec(
                 &self.session_state,
                 many,
@@ -102,10 +104,11 @@ impl Topics {
                     COMPACTION_LAG,
                     ("min.cleanable.dirty.ratio", "0.1"),
                     ("segment.bytes", "67108864"),
+                    BROKER_TIME,
                 ],
             ),
-            spec(&self.models, 1, &[COMPACT]),
-            spec(&self.dead_letters, many, &[DELETE, DAYS_30]),
+            spec(&self.models, 1, &[COMPACT, BROKER_TIME]),
+            spec(&self.dead_letters, many, &[DELETE, DAYS_30, BROKER_TIME]),
         ]
     }
 }

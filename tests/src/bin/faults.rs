@@ -10,7 +10,7 @@
 )]
 
 use clap::Parser;
-use ductus_tests::chaos::{self, Chaos, Fault};
+use ductus_tests::chaos::{self, Chaos, Fault, HOUR_S};
 use ductus_tests::ledger::Tally;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -23,12 +23,12 @@ const SETTLE_CYCLES: u64 = 20;
 /// What happens, in turn.
 const FAULTS: [Fault; 10] = [
     Fault::Kill,
-    Fault::Kill,
+    Fault::Clock { off_s: HOUR_S },
     Fault::Pause,
     Fault::Kill,
     Fault::Kill,
     Fault::Rebalance,
-    Fault::Kill,
+    Fault::Clock { off_s: -HOUR_S },
     Fault::KillAll,
     Fault::Kill,
     Fault::Starve,
@@ -104,6 +104,9 @@ async fn run(options: &Options, settled: &Mutex<Summary>) -> bool {
             let (tally, examples) = (chaos.ledger().tally(), chaos.ledger().examples());
             note(cycle, &tally);
             bar.set_message(wrong(&tally));
+            if bar.is_hidden() {
+                eprintln!("{cycle}/{} faults: {}", options.cycles, wrong(&tally));
+            }
             for example in &examples[told..] {
                 bar.suspend(|| eprintln!("{example}"));
             }
