@@ -1,6 +1,6 @@
 //! One test's topics on the real broker: made, filled, read to the end.
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -109,6 +109,15 @@ impl Kafka {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
+    }
+
+    /// Gives a topic this setting, and no other.
+    pub async fn set(&self, logical: &str, property: &str, value: &str) {
+        let admin: AdminClient<DefaultClientContext> = self.config().create().unwrap();
+        let name = self.topic(logical);
+        let change = AlterConfig::new(ResourceSpecifier::Topic(&name)).set(property, value);
+        let changed = admin.alter_configs([&change], &AdminOptions::new()).await.unwrap();
+        assert!(changed[0].is_ok(), "{changed:?}");
     }
 
     /// Sends values to the events topic under one key, in order.

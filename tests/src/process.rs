@@ -38,6 +38,16 @@ pub fn run<S: AsRef<std::ffi::OsStr>>(name: &str, folder: &Path, arguments: &[S]
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Runs a program to whatever end; its standard output.
+pub fn says(name: &str, folder: &Path, arguments: &[String]) -> String {
+    let output = Command::new(program(name))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// The JSON object that a command prints as its last line.
 pub fn last_json(output: &str) -> serde_json::Value {
     serde_json::from_str(output.lines().last().unwrap_or_default())

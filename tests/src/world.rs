@@ -157,6 +157,11 @@ impl World {
         crate::process::run("ductus", self.folder.path(), &self.arguments(role, "off"))
     }
 
+    /// The same, however it ends.
+    pub fn says(&self, role: &[&str]) -> String {
+        crate::process::says("ductus", self.folder.path(), &self.arguments(role, "off"))
+    }
+
     /// `ductus-batch …` in this world's folder, until it ends; its standard output.
     pub fn batch(&self, arguments: &[&str]) -> String {
         crate::process::run("ductus-batch", self.folder.path(), arguments)

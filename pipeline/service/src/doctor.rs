@@ -9,7 +9,7 @@ use crate::output;
 use anyhow::Context;
 use ductus_dynamics::event::Modality;
 use ductus_scorer::{Contract, Model, Runtime, live_dir};
-use ductus_stream::check_topics;
+use ductus_stream::{check_topics, unfit_settings};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -114,7 +114,17 @@ fn kafka(config: &Config) -> Vec<Finding> {
         .map(|partitions| format!("all there; {} has {partitions} partitions", topics.events))
         .map_err(anyhow::Error::from);
     let mend = "create them as infra/topics.txt says (on this machine: `cargo xtask up`)";
-    vec![reached, Finding::of("topics", checked, mend)]
+    let unfit = unfit_settings(&settings, &topics, TIMEOUT).map_err(anyhow::Error::from);
+    let fit = unfit.and_then(|unfit| match unfit.as_slice() {
+        [] => Ok("nothing is compacted or refused too soon".to_owned()),
+        unfit => Err(anyhow::anyhow!(unfit.join("; "))),
+    });
+    let alter = "alter them with Kafka's kafka-configs.sh; whoever asks needs the right to describe their settings";
+    vec![
+        reached,
+        Finding::of("topics", checked, mend),
+        Finding::of("topic settings", fit, alter),
+    ]
 }
 
 fn onnxruntime_and_models(config: &Config) -> Vec<Finding> {

@@ -40,7 +40,7 @@ pub use metrics::StreamMetrics;
 pub use models::Models;
 pub use producer::{Outgoing, Producer};
 pub use supervisor::{Score, ScoreHandle, read_events};
-pub use topics::{Ensured, TopicSpec, Topics, check_topics, ensure_topics};
+pub use topics::{Ensured, TopicSpec, Topics, check_topics, ensure_topics, unfit_settings};
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,9 @@
 
 use crate::error::{StreamError, kafka};
 use crate::kafka::{KafkaSettings, Quiet, create};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::collections::BTreeMap;
@@ -221,6 +223,53 @@ pub fn check_topics(
     }
     problems.push("create the topics as infra/topics.txt says".to_owned());
     Err(StreamError::Topics(problems.join("; ")))
+}
+
+/// What the settings of topics say that the protocol (`docs/delivery.md`) does not bear, as sentences; none where all is well.
+///
+/// # Errors
+///
+/// [`StreamError::Kafka`] when the broker cannot be reached or does not say.
+pub fn unfit_settings(
+    settings: &KafkaSettings,
+    topics: &Topics,
+    timeout: Duration,
+) -> Result<Vec<String>, StreamError> {
+    let admin: AdminClient<Quiet> = create(&settings.admin(), Quiet, "making an admin client")?;
+    let specs = topics.specs();
+    let asked: Vec<_> = specs.iter().map(|spec| ResourceSpecifier::Topic(&spec.name)).collect();
+    let options = AdminOptions::new().request_timeout(Some(timeout));
+    let told = futures::executor::block_on(admin.describe_configs(&asked, &options))
+        .map_err(kafka("asking for the settings of topics"))?;
+    let mut unfit = Vec::new();
+    for told in told {
+        let told = told
+            .map_err(KafkaError::AdminOp)
+            .map_err(kafka("asking for the settings of a topic"))?;
+        let OwnedResourceSpecifier::Topic(name) = &told.specifier else {
+            continue;
+        };
+        let spec = specs.iter().find(|spec| spec.name == *name);
+        for &(property, wanted) in spec.map_or(&[][..], |spec| &spec.properties) {
+            let value = told.get(property).and_then(|entry| entry.value.as_deref());
+            if value.is_some_and(|value| !fits(property, value, wanted)) {
+                let value = value.unwrap_or_default();
+                let more = if property == COMPACTION_LAG.0 { " or more" } else { "" };
+                unfit.push(format!("topic {name} has {property}={value}, but needs {wanted}{more}"));
+            }
+        }
+    }
+    Ok(unfit)
+}
+
+/// Whether the protocol bears it; how long and how large records may be is the operator's choice.
+fn fits(property: &str, value: &str, wanted: &str) -> bool {
+    let number = |text: &str| text.parse().unwrap_or(i64::MIN);
+    if property == COMPACTION_LAG.0 {
+        number(value) >= number(wanted)
+    } else {
+        value == wanted || ![COMPACT.0, BROKER_TIME.0].contains(&property)
+    }
 }
 
 fn partition_counts<C: rdkafka::ClientContext>(
