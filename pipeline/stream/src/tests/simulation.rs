@@ -109,6 +109,17 @@ struct Simulation {
     faults: Faults,
 }
 
+impl Drop for Simulation {
+    /// The instances know of each other by the list that they stand in: nothing of a run would ever be freed.
+    fn drop(&mut self) {
+        let gone = self
+            .instances
+            .try_borrow_mut()
+            .map(|mut instances| std::mem::take(&mut *instances));
+        drop(gone);
+    }
+}
+
 impl Simulation {
     fn new(seed: u64, faults: Faults) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
