@@ -66,9 +66,9 @@ const DAYS_365: (&str, &str) = ("retention.ms", "31536000000");
 const DELETE: (&str, &str) = ("cleanup.policy", "delete");
 const COMPACT: (&str, &str) = ("cleanup.policy", "compact");
 /// What a checkpoint refers to is still there for the next owner (`docs/delivery.md`).
+const COMPACTION_LAG: (&str, &str) = ("min.compaction.lag.ms", "600000");
 /// Whoever writes may have a clock that is wrong (ADR 17); events alone keep the time that their producer gives them.
 const BROKER_TIME: (&str, &str) = ("message.timestamp.type", "LogAppendTime");
-const COMPACTION_LAG: (&str, &str) = ("min.compaction.lag.ms", "600000");
 
 impl Topics {
     /// The topics that scoring reads and writes.
