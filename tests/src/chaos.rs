@@ -151,7 +151,9 @@ impl<'a> Chaos<'a> {
             Fault::Clock { off_s } => {
                 let victim = self.rng.random_range(0..self.instances.len());
                 self.instances.swap_remove(victim).kill();
-                self.instances.push(self.world.start_with_clock_off(&["score"], off_s));
+                // A clock shows only in who has something to do.
+                let started = self.world.start_with_clock_off(&["score"], off_s).await;
+                self.instances.push(started);
             }
             Fault::Rebalance => {
                 self.join();

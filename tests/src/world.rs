@@ -140,10 +140,13 @@ impl World {
         )
     }
 
-    /// The same, on a machine whose clock is so many seconds off.
-    pub fn start_with_clock_off(&self, role: &[&str], off_s: i64) -> Program {
-        let arguments = self.arguments(role, &crate::process::free_address());
-        Program::start_with_clock_off("ductus", self.folder.path(), &arguments, off_s)
+    /// As [`World::start`], on a machine whose clock is so many seconds off.
+    pub async fn start_with_clock_off(&self, role: &[&str], off_s: i64) -> Program {
+        let listen = crate::process::free_address();
+        let arguments = self.arguments(role, &listen);
+        let mut program = Program::start_with_clock_off("ductus", self.folder.path(), &arguments, off_s);
+        program.until_ready(&listen).await;
+        program
     }
 
     /// The same, for [`Program::fill_disk`].

@@ -283,12 +283,14 @@ mod tests {
             .expect("the list is well formed")
             .iter()
             .map(|topic| {
-                // Limits of size and the pace of compaction belong to the running of Kafka, not to the contract.
+                // Limits of size, the pace of compaction and whose clock stamps a record belong to the running of Kafka, not to
+                // the contract.
                 let running = [
                     "max.message.bytes",
                     "min.compaction.lag.ms",
                     "min.cleanable.dirty.ratio",
                     "segment.bytes",
+                    "message.timestamp.type",
                 ];
                 let settings = topic
                     .settings
