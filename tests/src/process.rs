@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long anything may take before a test gives up; far beyond what it needs.
@@ -23,11 +23,7 @@ pub fn free_address() -> String {
 
 /// Runs a program to its end; its standard output. Fails with its log unless it ends with 0.
 pub fn run<S: AsRef<std::ffi::OsStr>>(name: &str, folder: &Path, arguments: &[S]) -> String {
-    let output = Command::new(program(name))
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap();
+    let output = output(name, folder, arguments);
     assert!(
         output.status.success(),
         "{name} {:?} ended with {}:\n{}",
@@ -40,12 +36,12 @@ pub fn run<S: AsRef<std::ffi::OsStr>>(name: &str, folder: &Path, arguments: &[S]
 
 /// Runs a program to whatever end; its standard output.
 pub fn says(name: &str, folder: &Path, arguments: &[String]) -> String {
-    let output = Command::new(program(name))
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    String::from_utf8(output.stdout).unwrap()
+    String::from_utf8(output(name, folder, arguments).stdout).unwrap()
+}
+
+fn output<S: AsRef<std::ffi::OsStr>>(name: &str, folder: &Path, arguments: &[S]) -> Output {
+    let mut command = Command::new(program(name));
+    command.args(arguments).current_dir(folder).output().unwrap()
 }
 
 /// The JSON object that a command prints as its last line.

@@ -68,10 +68,7 @@ impl Unsaved {
 
     /// Begins a checkpoint of how everything stands now. `gone` tells what is left of a session; none of one that is open.
     pub(super) fn begin(&mut self, gone: impl Fn(&str) -> Option<Option<Gone>>) {
-        debug_assert!(
-            self.pending.is_empty() && self.ahead.is_empty(),
-            "one checkpoint at a time"
-        );
+        debug_assert!(self.is_through(), "one checkpoint at a time");
         self.next += 1;
         std::mem::swap(&mut self.changed, &mut self.pending);
         // One that left and came back and left again stands here twice.

@@ -120,19 +120,14 @@ mod packed {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<VecDeque<Key>, D::Error> {
         let bytes: &[u8] = serde_bytes::deserialize(deserializer)?;
-        let (words, []) = bytes.as_chunks::<WORD>() else {
+        let (keys, []) = bytes.as_chunks() else {
             return Err(de::Error::custom("part of a key"));
         };
-        let (keys, []) = words.as_chunks::<2>() else {
-            return Err(de::Error::custom("part of a key"));
+        let key = |&[a, b, c, d, e, f, g, h]: &[u8; 2 * WORD]| Key {
+            dwell_us: u32::from_le_bytes([a, b, c, d]),
+            pace_us_and_group: u32::from_le_bytes([e, f, g, h]),
         };
-        Ok(keys
-            .iter()
-            .map(|&[dwell_us, pace_us_and_group]| Key {
-                dwell_us: u32::from_le_bytes(dwell_us),
-                pace_us_and_group: u32::from_le_bytes(pace_us_and_group),
-            })
-            .collect())
+        Ok(keys.iter().map(key).collect())
     }
 }
 
