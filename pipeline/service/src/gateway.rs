@@ -1,18 +1,23 @@
 //! The role `gateway`: event batches in by HTTP and WebSocket, decisions out by server-sent events, and the console page.
 //!
 //! ```text
-//! POST /v1/events ─┐                                        ┌─► GET /v1/decisions/stream
-//! WS   /v1/events ─┴► ingest ─► publisher ─► Kafka ─► feed ─┴─► board ─► GET /v1/sessions…
+//! POST /v1/events ─┐                                               ┌─► GET /v1/sessions…
+//! WS   /v1/events ─┴► ingest ─► publisher ─► Kafka ─► feed ─► board ┼─► GET /v1/decisions/stream
+//!                                              └──► catch-up ──────┴─► GET /v1/sessions/{session}/monitor
 //! ```
 //!
 //! Invariants: an acknowledged batch is in Kafka, acknowledged by its replicas; nothing of a refused body is echoed or
 //! logged; whatever waits is bounded, and beyond the bound the client is told when to come again.
 
+mod access;
 pub mod board;
+mod catch_up;
 mod events;
 mod feed;
 mod ingest;
+mod monitor;
 mod page;
+mod place;
 mod problem;
 pub mod publisher;
 mod sessions;
@@ -32,6 +37,7 @@ use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::get;
 use board::Board;
+use catch_up::CatchUp;
 use ductus_dynamics::line::Accounting;
 use feed::Feed;
 use prometheus::Registry;
@@ -76,6 +82,7 @@ pub struct Gateway {
 struct Inner {
     ingest: Ingest,
     board: Arc<Board>,
+    catch_up: CatchUp,
     extra: Box<dyn Extra>,
     metrics: GatewayMetrics,
     shutdown: Shutdown,
@@ -129,6 +136,7 @@ impl Gateway {
             inner: Arc::new(Inner {
                 ingest: Ingest::new(config, publisher, metrics.clone()),
                 board,
+                catch_up: CatchUp::new(config),
                 extra,
                 metrics,
                 shutdown: shutdown.clone(),
@@ -161,6 +169,18 @@ impl Gateway {
         self.inner.round.send_modify(|round| *round += 1);
     }
 
+    /// Comes when every stream has to end: at a stop, and when a round starts.
+    fn end_of_streams(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut round = self.inner.round.subscribe();
+        let shutdown = self.inner.shutdown.clone();
+        async move {
+            tokio::select! {
+                _ = round.changed() => {}
+                () = shutdown.requested() => {}
+            }
+        }
+    }
+
     /// Every route but those of `admin`.
     pub fn router(&self) -> Router {
         let origins: Vec<HeaderValue> = self
@@ -179,6 +199,8 @@ impl Gateway {
             .route("/v1/decisions/stream", get(stream::decisions))
             .route("/v1/sessions", get(sessions::list))
             .route("/v1/sessions/{session}/decisions", get(sessions::decisions))
+            .route("/v1/sessions/{session}/risk", get(monitor::risk))
+            .route("/v1/sessions/{session}/monitor", get(monitor::monitor))
             .route("/v1/stats", get(sessions::stats))
             .route("/v1/demo", get(sessions::demo))
             .fallback(page::serve)

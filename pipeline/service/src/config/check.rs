@@ -49,6 +49,11 @@ fn limits(config: &Config, rules: &mut Rules<'_>) {
         ("gateway.stream_lag_max", config.gateway.stream_lag_max),
         ("gateway.board_sessions_max", config.gateway.board_sessions_max),
         ("gateway.board_decisions_max", config.gateway.board_decisions_max),
+        (
+            "gateway.board_decisions_total_max",
+            config.gateway.board_decisions_total_max,
+        ),
+        ("gateway.catch_up_readers_max", config.gateway.catch_up_readers_max),
         ("replay.in_flight_max", config.replay.in_flight_max),
         ("archive.flush_rows_max", config.archive.flush_rows_max),
         ("elasticsearch.bulk_bytes_max", config.elasticsearch.bulk_bytes_max),

@@ -196,6 +196,9 @@ pub struct Gateway {
     pub stream_lag_max: usize,
     pub board_sessions_max: usize,
     pub board_decisions_max: usize,
+    pub board_decisions_total_max: usize,
+    pub catch_up_readers_max: usize,
+    pub catch_up_timeout_ms: u64,
     pub cors_origins: String,
     pub shutdown_grace_ms: u64,
 }

@@ -1,8 +1,10 @@
-//! What the gateway shows: the latest sessions and their decisions, in memory.
+//! What the gateway knows of sessions: the latest decision of each and some before it, in memory.
 //!
-//! Invariants: at most `gateway.board_sessions_max` sessions and `gateway.board_decisions_max` decisions of each; the
-//! session longest without a decision gives way; a decision that comes again (same id) changes nothing.
+//! Invariants: at most `gateway.board_sessions_max` sessions, `gateway.board_decisions_max` decisions of each, and
+//! `gateway.board_decisions_total_max` beside each session's latest; the session longest without a decision gives way; a
+//! decision that comes again (same id) changes nothing; sessions of two tenants never meet, whatever they are called.
 
+use super::place::Place;
 use crate::config;
 use ductus_dynamics::event::Modality;
 use ductus_dynamics::wire::{Action, Decision};
@@ -14,15 +16,20 @@ use tokio::sync::broadcast;
 /// How far back a repeated decision is looked for: one comes again only soon after.
 const REPEATS: usize = 128;
 
-/// A decision as readers of the stream get it.
+/// A decision, and where it stands.
 #[derive(Debug)]
-pub struct Shown {
-    /// Its id.
-    pub id: String,
-    /// Its session.
-    pub session: String,
-    /// The document.
-    pub json: String,
+pub struct Placed {
+    /// Its place in the topic.
+    pub place: Place,
+    /// What it says.
+    pub decision: Decision,
+}
+
+impl Placed {
+    /// Whether it is about this session; of any tenant where none is asked for.
+    pub fn is_of(&self, tenant: Option<&str>, session: &str) -> bool {
+        self.decision.session == session && tenant.is_none_or(|tenant| self.decision.tenant == tenant)
+    }
 }
 
 /// The latest of a session: an element of `GET /v1/sessions`.
@@ -48,76 +55,127 @@ pub struct SessionSummary {
     pub last_us: i64,
 }
 
+/// What the board has of a session since some place.
+#[derive(Debug)]
+pub enum Since {
+    /// All of it, oldest first.
+    All(Vec<Arc<Placed>>),
+    /// Some of it may have given way, or came before the board began to look: the topic has it.
+    Gone,
+}
+
 /// The latest sessions.
 pub struct Board {
     // PROPERTIES
-    sessions_max: usize,
-    decisions_max: usize,
-    readers: broadcast::Sender<Arc<Shown>>,
+    bounds: Bounds,
+    readers: broadcast::Sender<Arc<Placed>>,
     // STATES
     state: Mutex<State>,
 }
 
+#[derive(Clone, Copy)]
+struct Bounds {
+    sessions: usize,
+    of_session: usize,
+    total: usize,
+}
+
+/// Session and tenant, in this order: who looks for a session of any tenant finds it.
+type Key = (Arc<str>, Arc<str>);
+
 #[derive(Default)]
 struct State {
-    sessions: HashMap<String, Session>,
+    sessions: BTreeMap<Key, Session>,
     /// Sessions by when they last had a decision: a running number.
-    by_turn: BTreeMap<u64, String>,
+    by_turn: BTreeMap<u64, Key>,
+    /// Whose decision came when: the oldest of all gives way first.
+    order: VecDeque<(u64, Key)>,
+    /// From which offset on the board has every session of a partition, but for what gave way within a session.
+    whole_from: HashMap<i32, i64>,
     turn: u64,
     decisions: u64,
 }
 
+#[derive(Default)]
 struct Session {
-    decisions: VecDeque<Arc<Decision>>,
+    /// Each with the turn in which it came.
+    decisions: VecDeque<(u64, Arc<Placed>)>,
+    /// The latest that gave way.
+    forgotten: Option<Place>,
     windows: u64,
-    turn: u64,
 }
 
 impl Board {
     /// An empty one.
     pub fn new(config: &config::Gateway) -> Self {
         Self {
-            sessions_max: config.board_sessions_max,
-            decisions_max: config.board_decisions_max,
+            bounds: Bounds {
+                sessions: config.board_sessions_max,
+                of_session: config.board_decisions_max,
+                total: config.board_decisions_total_max,
+            },
             readers: broadcast::Sender::new(config.stream_lag_max),
             state: Mutex::default(),
         }
     }
 
-    /// Takes a decision; `json` is its document. Returns whether it was new.
-    pub fn put(&self, decision: Decision, json: &str) -> bool {
-        let shown = Arc::new(Shown {
-            id: decision.id.clone(),
-            session: decision.session.clone(),
-            json: json.to_owned(),
-        });
-        if !self.lock().put(decision, self.sessions_max, self.decisions_max) {
+    /// Takes a decision. Returns whether it was new.
+    pub fn put(&self, placed: Placed) -> bool {
+        let placed = Arc::new(placed);
+        if !self.lock().put(&placed, self.bounds) {
             return false;
         }
         // Nobody reading is no error.
-        let _ = self.readers.send(shown);
+        let _ = self.readers.send(placed);
         true
     }
 
     /// Decisions from now on.
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Shown>> {
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Placed>> {
         self.readers.subscribe()
     }
 
-    /// The latest of every session, the one with the latest decision first.
-    pub fn sessions(&self) -> Vec<SessionSummary> {
+    /// The latest of every session of `tenant`, or of all, the one with the latest decision first; at most `most`.
+    pub fn sessions(&self, tenant: Option<&str>, most: usize) -> Vec<SessionSummary> {
         let state = self.lock();
         let turns = state.by_turn.values().rev();
         turns
-            .filter_map(|id| state.sessions.get(id))
-            .filter_map(|session| session.summary())
+            .filter(|(_, of)| tenant.is_none_or(|tenant| **of == *tenant))
+            .filter_map(|key| state.sessions.get(key))
+            .filter_map(Session::summary)
+            .take(most)
             .collect()
     }
 
-    /// The decisions kept of a session, oldest first; none if it is not known.
-    pub fn decisions(&self, session: &str) -> Option<Vec<Arc<Decision>>> {
+    /// The latest of a session; none if it is not known.
+    pub fn latest(&self, tenant: Option<&str>, session: &str) -> Option<Arc<Placed>> {
         let state = self.lock();
-        Some(state.sessions.get(session)?.decisions.iter().cloned().collect())
+        let (_, latest) = state.find(tenant, session)?.decisions.back()?;
+        Some(Arc::clone(latest))
+    }
+
+    /// The decisions kept of a session, oldest first; none if it is not known.
+    pub fn decisions(&self, tenant: Option<&str>, session: &str) -> Option<Vec<Arc<Placed>>> {
+        let state = self.lock();
+        let session = state.find(tenant, session)?;
+        Some(session.decisions.iter().map(|(_, placed)| Arc::clone(placed)).collect())
+    }
+
+    /// What came of a session after `place`.
+    pub fn since(&self, tenant: Option<&str>, session: &str, place: Place) -> Since {
+        let state = self.lock();
+        let whole = state.whole_from.get(&place.partition);
+        if whole.is_none_or(|from| *from > place.offset + 1) {
+            return Since::Gone;
+        }
+        let session = state.find(tenant, session);
+        let forgotten = session.and_then(|session| session.forgotten);
+        if forgotten.is_some_and(|forgotten| forgotten.is_news_after(place)) {
+            return Since::Gone;
+        }
+        let kept = session.into_iter().flat_map(|session| &session.decisions);
+        let news = kept.filter(|(_, placed)| placed.place.is_news_after(place));
+        Since::All(news.map(|(_, placed)| Arc::clone(placed)).collect())
     }
 
     /// How many decisions were taken.
@@ -129,8 +187,8 @@ impl Board {
     pub fn forget(&self, wanted: impl Fn(&str) -> bool) {
         let mut state = self.lock();
         let State { sessions, by_turn, .. } = &mut *state;
-        by_turn.retain(|_, id| !wanted(id));
-        sessions.retain(|id, _| !wanted(id));
+        by_turn.retain(|_, (session, _)| !wanted(session));
+        sessions.retain(|(session, _), _| !wanted(session));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -139,43 +197,78 @@ impl Board {
 }
 
 impl State {
-    fn put(&mut self, decision: Decision, sessions_max: usize, decisions_max: usize) -> bool {
-        self.turn += 1;
-        let turn = self.turn;
-        let session = self
-            .sessions
-            .entry(decision.session.clone())
-            .or_insert_with(|| Session {
-                decisions: VecDeque::new(),
-                windows: 0,
-                turn,
-            });
+    fn put(&mut self, placed: &Arc<Placed>, bounds: Bounds) -> bool {
+        let (place, decision) = (placed.place, &placed.decision);
+        self.whole_from.entry(place.partition).or_insert(place.offset);
+        let key: Key = (decision.session.as_str().into(), decision.tenant.as_str().into());
+        let session = self.sessions.entry(key.clone()).or_default();
         let mut latest = session.decisions.iter().rev().take(REPEATS);
-        if latest.any(|known| known.id == decision.id) {
+        if latest.any(|(_, known)| known.decision.id == decision.id) {
             return false;
         }
-        self.by_turn.remove(&session.turn);
-        self.by_turn.insert(turn, decision.session.clone());
-        session.turn = turn;
-        session.windows += 1;
-        if session.decisions.len() == decisions_max {
-            session.decisions.pop_front();
+        self.turn += 1;
+        if let Some((turn, _)) = session.decisions.back() {
+            self.by_turn.remove(turn);
         }
-        session.decisions.push_back(Arc::new(decision));
+        session.windows += 1;
+        session.decisions.push_back((self.turn, Arc::clone(placed)));
+        if session.decisions.len() > bounds.of_session {
+            session.forget_oldest();
+        }
+        self.by_turn.insert(self.turn, key.clone());
+        self.order.push_back((self.turn, key));
         self.decisions += 1;
-        while self.sessions.len() > sessions_max {
+        self.make_room(bounds);
+        true
+    }
+
+    fn make_room(&mut self, bounds: Bounds) {
+        while self.sessions.len() > bounds.sessions {
             let Some((_, silent)) = self.by_turn.pop_first() else {
                 break;
             };
-            self.sessions.remove(&silent);
+            let gone = self.sessions.remove(&silent);
+            if let Some((_, last)) = gone.as_ref().and_then(|gone| gone.decisions.back()) {
+                let from = self.whole_from.entry(last.place.partition).or_default();
+                *from = (*from).max(last.place.offset + 1);
+            }
         }
-        true
+        while self.order.len() > bounds.total {
+            let Some((turn, key)) = self.order.pop_front() else {
+                break;
+            };
+            // What gave way within its session already, or with it, is not there; a session's latest stays.
+            let session = self.sessions.get_mut(&key);
+            if let Some(session) = session.filter(|session| session.decisions.len() > 1)
+                && session.decisions.front().is_some_and(|(oldest, _)| *oldest == turn)
+            {
+                session.forget_oldest();
+            }
+        }
+    }
+
+    fn find(&self, tenant: Option<&str>, session: &str) -> Option<&Session> {
+        match tenant {
+            Some(tenant) => self.sessions.get(&(Arc::from(session), Arc::from(tenant))),
+            None => {
+                let first = (Arc::from(session), Arc::from(""));
+                let (key, found) = self.sessions.range(first..).next()?;
+                (*key.0 == *session).then_some(found)
+            }
+        }
     }
 }
 
 impl Session {
+    fn forget_oldest(&mut self) {
+        if let Some((_, oldest)) = self.decisions.pop_front() {
+            self.forgotten = Some(oldest.place);
+        }
+    }
+
     fn summary(&self) -> Option<SessionSummary> {
-        let last = self.decisions.back()?;
+        let (_, last) = self.decisions.back()?;
+        let last = &last.decision;
         Some(SessionSummary {
             session: last.session.clone(),
             tenant: last.tenant.clone(),

@@ -3,15 +3,16 @@
 //! Invariants: it belongs to no consumer group and commits nothing, so that every gateway sees every decision and none
 //! disturbs a sink; it starts a bounded number of decisions back; a record that is no decision is skipped and logged once.
 
-use super::board::Board;
+use super::board::{Board, Placed};
+use super::place::Place;
 use crate::config::Config;
 use crate::health::Health;
 use crate::kafka::Logged;
 use crate::metrics::GatewayMetrics;
 use crate::shutdown::Shutdown;
-use ductus_dynamics::wire::Decision;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -73,7 +74,7 @@ impl Feed {
         while !shutdown.is_requested() {
             match self.consumer.poll(POLL) {
                 Some(Ok(message)) => {
-                    if !self.take(message.payload()) {
+                    if !self.take(&message) {
                         strangers += 1;
                         if strangers == 1 {
                             tracing::warn!(
@@ -114,15 +115,23 @@ impl Feed {
         self.consumer.assign(&list)
     }
 
-    fn take(&self, value: Option<&[u8]>) -> bool {
-        let Some(json) = value.and_then(|value| std::str::from_utf8(value).ok()) else {
-            return false;
-        };
-        let Ok(decision) = serde_json::from_str::<Decision>(json) else {
+    fn take(&self, message: &BorrowedMessage<'_>) -> bool {
+        let Some(placed) = placed(message) else {
             return false;
         };
         self.metrics.decisions.inc();
-        self.board.put(decision, json);
+        self.board.put(placed);
         true
     }
+}
+
+/// The decision that a record holds, if it holds one.
+pub(super) fn placed(message: &BorrowedMessage<'_>) -> Option<Placed> {
+    Some(Placed {
+        place: Place {
+            partition: message.partition(),
+            offset: message.offset(),
+        },
+        decision: serde_json::from_slice(message.payload()?).ok()?,
+    })
 }

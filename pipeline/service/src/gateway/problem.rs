@@ -57,6 +57,22 @@ impl Problem {
         retry_after_s: None,
     };
 
+    /// The credential is good for something else.
+    pub(super) const FORBIDDEN: Self = Self {
+        status: StatusCode::FORBIDDEN,
+        reason: "forbidden",
+        title: "this credential does not give that right",
+        retry_after_s: None,
+    };
+
+    /// The id of the last event is none of ours.
+    pub(super) const BAD_EVENT_ID: Self = Self {
+        status: StatusCode::BAD_REQUEST,
+        reason: "bad_event_id",
+        title: "the last event id is none that this stream gave",
+        retry_after_s: None,
+    };
+
     /// Nothing is there.
     pub(super) const NOT_FOUND: Self = Self {
         status: StatusCode::NOT_FOUND,

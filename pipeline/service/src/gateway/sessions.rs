@@ -1,14 +1,13 @@
 //! The read side: sessions, their decisions, totals, and the demo's scenario.
 
 use super::Gateway;
-use super::board::SessionSummary;
+use super::access::Caller;
 use super::problem::Problem;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use ductus_dynamics::wire::Decision;
-use serde::Serialize;
-use std::sync::Arc;
+use serde::{Deserialize, Serialize};
 
 /// The body of `GET /v1/stats`. What only scoring knows is null where it runs in another process.
 #[derive(Debug, Serialize)]
@@ -22,14 +21,29 @@ struct Stats {
     uptime_ms: u64,
 }
 
-pub(super) async fn list(State(gateway): State<Gateway>) -> Json<Vec<SessionSummary>> {
-    Json(gateway.board().sessions())
+/// Most sessions that one answer lists.
+const SESSIONS_MAX: usize = 1000;
+
+#[derive(Deserialize)]
+pub(super) struct Page {
+    limit: Option<usize>,
 }
 
-pub(super) async fn decisions(State(gateway): State<Gateway>, Path(session): Path<String>) -> Response {
-    match gateway.board().decisions(&session) {
-        Some(decisions) => {
-            let decisions: Vec<&Decision> = decisions.iter().map(Arc::as_ref).collect();
+pub(super) async fn list(State(gateway): State<Gateway>, caller: Caller, Query(page): Query<Page>) -> Response {
+    if let Err(problem) = caller.may_see_all() {
+        return problem.into_response();
+    }
+    let most = page.limit.unwrap_or(SESSIONS_MAX).min(SESSIONS_MAX);
+    Json(gateway.board().sessions(caller.tenant(), most)).into_response()
+}
+
+pub(super) async fn decisions(State(gateway): State<Gateway>, caller: Caller, Path(session): Path<String>) -> Response {
+    if let Err(problem) = caller.may_see(&session) {
+        return problem.into_response();
+    }
+    match gateway.board().decisions(caller.tenant(), &session) {
+        Some(placed) => {
+            let decisions: Vec<&Decision> = placed.iter().map(|placed| &placed.decision).collect();
             Json(decisions).into_response()
         }
         None => Problem::NOT_FOUND.into_response(),

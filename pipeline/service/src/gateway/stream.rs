@@ -4,6 +4,9 @@
 //! to it; it never holds back the others.
 
 use super::Gateway;
+use super::access::{Caller, Scope};
+use super::board::Placed;
+use super::monitor::KEEP_ALIVE;
 use super::problem::Problem;
 use axum::extract::{Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -11,43 +14,52 @@ use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use serde::Deserialize;
 use std::convert::Infallible;
-use std::time::Duration;
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
-
-/// Proxies cut connections on which nothing is said.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 #[derive(Deserialize)]
 pub(super) struct Filter {
     session: Option<String>,
 }
 
-pub(super) async fn decisions(State(gateway): State<Gateway>, Query(filter): Query<Filter>) -> Response {
+pub(super) async fn decisions(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    Query(filter): Query<Filter>,
+) -> Response {
     let inner = &gateway.inner;
-    let Ok(permit) = inner.connections.clone().try_acquire_owned() else {
+    let allowed = caller.may(Scope::Monitor).and_then(|()| match &filter.session {
+        Some(session) => caller.may_see(session),
+        None => caller.may_see_all(),
+    });
+    if let Err(problem) = allowed {
+        return problem.into_response();
+    }
+    let Some(counted) = Counted::new(&gateway) else {
         return Problem::crowded(inner.retry_after_s).into_response();
     };
     let metrics = inner.metrics.clone();
-    let counted = Counted::new(&gateway, permit);
-    let mut round = inner.round.subscribe();
-    let shutdown = inner.shutdown.clone();
-    let end = async move {
-        tokio::select! {
-            _ = round.changed() => {}
-            () = shutdown.requested() => {}
-        }
+    let wanted = move |placed: &Placed| {
+        caller.tenant().is_none_or(|tenant| placed.decision.tenant == tenant)
+            && filter
+                .session
+                .as_ref()
+                .is_none_or(|session| placed.decision.session == *session)
     };
     let events = BroadcastStream::new(inner.board.subscribe())
         .filter_map(move |next| {
             // Kept as long as the stream is.
             let _ = &counted;
             let event = match next {
-                Ok(shown) if filter.session.as_ref().is_none_or(|wanted| *wanted == shown.session) => Some(
+                Ok(placed) if wanted(&placed) => Some(
                     Event::default()
                         .event("decision")
-                        .id(shown.id.as_str())
-                        .data(shown.json.as_str()),
+                        .id(placed.decision.id.as_str())
+                        .json_data(&placed.decision)
+                        // Plain data without maps: it always can be written.
+                        .unwrap_or_default(),
                 ),
                 Ok(_) => None,
                 Err(BroadcastStreamRecvError::Lagged(missed)) => {
@@ -57,7 +69,7 @@ pub(super) async fn decisions(State(gateway): State<Gateway>, Query(filter): Que
             };
             std::future::ready(event.map(Ok::<_, Infallible>))
         })
-        .take_until(Box::pin(end));
+        .take_until(Box::pin(gateway.end_of_streams()));
     // The page waits for this to know that it is connected: a comment goes out at once.
     let opening = futures::stream::once(std::future::ready(Ok(Event::default().comment("open"))));
     Sse::new(opening.chain(events))
@@ -66,18 +78,20 @@ pub(super) async fn decisions(State(gateway): State<Gateway>, Query(filter): Que
 }
 
 /// Counts a reader for as long as its stream lives.
-struct Counted {
+pub(super) struct Counted {
     gateway: Gateway,
-    _permit: tokio::sync::OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Counted {
-    fn new(gateway: &Gateway, permit: tokio::sync::OwnedSemaphorePermit) -> Self {
+    /// None where `gateway.connections_max` are open.
+    pub(super) fn new(gateway: &Gateway) -> Option<Self> {
+        let permit = Arc::clone(&gateway.inner.connections).try_acquire_owned().ok()?;
         gateway.inner.metrics.connections.inc();
-        Self {
+        Some(Self {
             gateway: gateway.clone(),
             _permit: permit,
-        }
+        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! The gateway over real HTTP against librdkafka's mock cluster.
 
+mod monitor;
+
 use super::*;
 use axum::http::StatusCode;
 use futures::{SinkExt, StreamExt};

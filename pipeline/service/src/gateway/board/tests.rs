@@ -4,18 +4,30 @@ use super::*;
 use ductus_dynamics::wire::{Closed, Score, Source, WindowRef};
 
 fn board(sessions_max: usize, decisions_max: usize) -> Board {
+    bounded(sessions_max, decisions_max, 100)
+}
+
+fn bounded(sessions_max: usize, decisions_max: usize, decisions_total_max: usize) -> Board {
     let mut config = crate::config::Config::load_from(None, std::iter::empty(), &[])
         .expect("the defaults hold")
         .gateway;
     config.board_sessions_max = sessions_max;
     config.board_decisions_max = decisions_max;
+    config.board_decisions_total_max = decisions_total_max;
     Board::new(&config)
 }
 
+/// Offsets run over all sessions.
 fn put(board: &Board, session: &str, sequence: u64) -> bool {
-    let decision = decision(session, sequence);
-    let json = serde_json::to_string(&decision).expect("plain data");
-    board.put(decision, &json)
+    let offset = board.taken() as i64;
+    put_at(board, offset, decision(session, sequence))
+}
+
+fn put_at(board: &Board, offset: i64, decision: Decision) -> bool {
+    board.put(Placed {
+        place: Place { partition: 0, offset },
+        decision,
+    })
 }
 
 fn decision(session: &str, sequence: u64) -> Decision {
@@ -54,7 +66,11 @@ fn decision(session: &str, sequence: u64) -> Decision {
 }
 
 fn ids(board: &Board) -> Vec<String> {
-    board.sessions().into_iter().map(|summary| summary.session).collect()
+    board
+        .sessions(None, 10)
+        .into_iter()
+        .map(|summary| summary.session)
+        .collect()
 }
 
 #[test]
@@ -64,7 +80,7 @@ fn the_session_longest_silent_gives_way() {
         put(&board, session, board.taken());
     }
     assert_eq!(ids(&board), ["d", "a", "c"]);
-    assert!(board.decisions("b").is_none());
+    assert!(board.decisions(None, "b").is_none());
     assert_eq!(board.taken(), 5);
 }
 
@@ -75,13 +91,13 @@ fn decisions_of_a_session_are_bounded_but_counted() {
         put(&board, "a", sequence);
     }
     let kept: Vec<u64> = board
-        .decisions("a")
+        .decisions(None, "a")
         .expect("known")
         .iter()
-        .map(|decision| decision.window.sequence)
+        .map(|placed| placed.decision.window.sequence)
         .collect();
     assert_eq!(kept, [3, 4]);
-    assert_eq!(board.sessions()[0].windows, 5);
+    assert_eq!(board.sessions(None, 10)[0].windows, 5);
 }
 
 #[test]
@@ -94,7 +110,7 @@ fn a_repeated_decision_changes_nothing() {
     assert_eq!(ids(&board), ["b", "a"]);
     assert_eq!(board.taken(), 2);
     let shown: Vec<String> = std::iter::from_fn(|| reader.try_recv().ok())
-        .map(|shown| shown.id.clone())
+        .map(|shown| shown.decision.id.clone())
         .collect();
     assert_eq!(shown, ["a-0", "b-0"]);
 }
@@ -110,4 +126,66 @@ fn forgetting_leaves_the_others() {
     put(&board, "d", 0);
     put(&board, "e", 0);
     assert_eq!(ids(&board), ["e", "d", "c"]);
+}
+
+#[test]
+fn sessions_of_two_tenants_never_meet() {
+    let board = board(3, 10);
+    put(&board, "a", 0);
+    let mut of_another = decision("a", 7);
+    of_another.tenant = "u".to_owned();
+    of_another.id = "another".to_owned();
+    put_at(&board, 1, of_another);
+    let latest = |tenant| board.latest(tenant, "a").map(|placed| placed.decision.window.sequence);
+    assert_eq!(
+        (latest(Some("t")), latest(Some("u")), latest(Some("v"))),
+        (Some(0), Some(7), None)
+    );
+    assert!(latest(None).is_some(), "an operator sees some");
+    assert_eq!(board.sessions(Some("u"), 10).len(), 1);
+    assert_eq!(board.sessions(None, 1).len(), 1);
+}
+
+/// What a reader that came as far as `offset` gets, by sequence; none where the topic has to be asked.
+fn since(board: &Board, session: &str, offset: i64) -> Option<Vec<u64>> {
+    match board.since(Some("t"), session, Place { partition: 0, offset }) {
+        Since::All(news) => Some(news.iter().map(|placed| placed.decision.window.sequence).collect()),
+        Since::Gone => None,
+    }
+}
+
+#[test]
+fn a_reader_gets_what_it_has_not_had_or_hears_that_it_is_gone() {
+    let board = board(2, 2);
+    assert_eq!(since(&board, "a", 4), None, "nothing was seen yet");
+    for (offset, sequence) in [(10, 0), (11, 1)] {
+        put_at(&board, offset, decision("a", sequence));
+    }
+    assert_eq!(since(&board, "a", 8), None, "the board began to look after 9");
+    assert_eq!(since(&board, "a", 9), Some(vec![0, 1]));
+    assert_eq!(since(&board, "a", 10), Some(vec![1]));
+    assert_eq!(since(&board, "a", 11), Some(vec![]));
+    assert_eq!(since(&board, "never", 11), Some(vec![]));
+    put_at(&board, 12, decision("a", 2));
+    assert_eq!(since(&board, "a", 9), None, "the first gave way");
+    assert_eq!(since(&board, "a", 10), Some(vec![1, 2]));
+    for (offset, session) in [(13, "b"), (14, "c")] {
+        put_at(&board, offset, decision(session, 0));
+    }
+    assert_eq!(since(&board, "a", 11), None, "the whole session gave way");
+    assert_eq!(since(&board, "a", 12), Some(vec![]), "to one that had all of it");
+    assert_eq!(since(&board, "c", 13), Some(vec![0]));
+}
+
+#[test]
+fn the_oldest_of_all_give_way_but_no_sessions_latest() {
+    let board = bounded(10, 10, 4);
+    put(&board, "silent", 0);
+    for sequence in 0..6 {
+        put(&board, "busy", sequence);
+    }
+    let kept = |session| board.decisions(None, session).map(|kept| kept.len());
+    assert_eq!((kept("silent"), kept("busy")), (Some(1), Some(4)));
+    assert_eq!(since(&board, "busy", 1), None);
+    assert_eq!(since(&board, "busy", 2), Some(vec![2, 3, 4, 5]));
 }
