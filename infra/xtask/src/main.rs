@@ -22,6 +22,7 @@ mod node;
 mod onnxruntime;
 mod opensearch;
 mod peers;
+mod postgresql;
 mod prerequisites;
 mod recordings;
 mod report;
@@ -58,7 +59,7 @@ enum Task {
     Bench(bench::Options),
     /// Judge the released models by every protocol and write docs/accuracy.md.
     Accuracy(accuracy::Options),
-    /// Start real Kafka and real Elasticsearch on this machine and keep them running.
+    /// Start real Kafka and real Elasticsearch (and what else you name) on this machine and keep them running.
     Up(up::Options),
     /// Stop what `up` started.
     Down {

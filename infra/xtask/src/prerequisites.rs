@@ -73,7 +73,7 @@ pub(crate) const FUZZ: &[&Prerequisite] = &[&COMPILER];
 /// For `ductus` itself.
 pub(crate) const DEMO: &[&Prerequisite] = &[&COMPILER, &MAKE, &PKG_CONFIG, &OPENSSL, &ZLIB, &PIP];
 /// For real services.
-pub(crate) const UP: &[&Prerequisite] = &[&PIP, &MAVEN, &SETPRIV];
+pub(crate) const UP: &[&Prerequisite] = &[&PIP, &MAVEN, &SETPRIV, &XZ];
 /// For everything.
 pub(crate) const TEST: &[&Prerequisite] = &[
     &COMPILER,

@@ -4,7 +4,7 @@
 //! kernel can arrange it); a server that is kept running is known by its process id *and* its start time, so `down`
 //! never ends a stranger that got the same id.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
@@ -112,9 +112,7 @@ impl Launch {
     fn command(&self) -> Command {
         let mut wrapper: Vec<OsString> = Vec::new();
         if let Some(user) = &self.user {
-            wrapper.push(format!("--reuid={}", user.name).into());
-            wrapper.push(format!("--regid={}", user.group_id).into());
-            wrapper.push("--clear-groups".into());
+            wrapper.extend(user.setpriv_arguments().map(OsString::from));
         }
         if self.lifetime == Lifetime::WithUs && on_path("setpriv") {
             wrapper.push("--pdeathsig=TERM".into());
@@ -170,6 +168,21 @@ impl User {
             name: "nobody".to_owned(),
             group_id: (*group_id).to_owned(),
         }))
+    }
+
+    /// A command that runs as this account.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = crate::command::command("setpriv");
+        command.args(self.setpriv_arguments()).arg(program);
+        command
+    }
+
+    fn setpriv_arguments(&self) -> [String; 3] {
+        [
+            format!("--reuid={}", self.name),
+            format!("--regid={}", self.group_id),
+            "--clear-groups".to_owned(),
+        ]
     }
 
     /// Gives a folder and all in it to this account.

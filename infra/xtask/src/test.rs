@@ -15,10 +15,13 @@ use crate::command::{cargo, run_shown};
 use crate::elasticsearch::Elasticsearch;
 use crate::kafka::{Kafka, Ports};
 use crate::opensearch::OpenSearch;
+use crate::postgresql::PostgreSql;
 use crate::services::{Lifetime, Running, free_port};
 use crate::tally::Tally;
 use crate::web::Web;
-use crate::{deny, environment, files, fuzz, java, onnxruntime, opensearch, prerequisites, recordings, report};
+use crate::{
+    deny, environment, files, fuzz, java, onnxruntime, opensearch, postgresql, prerequisites, recordings, report,
+};
 
 /// Which tests.
 #[derive(Args)]
@@ -66,6 +69,7 @@ struct Setup {
     kafka: Kafka,
     elasticsearch: Elasticsearch,
     opensearch: OpenSearch,
+    postgresql: PostgreSql,
     onnxruntime: PathBuf,
     recordings: Option<PathBuf>,
 }
@@ -77,6 +81,7 @@ impl Setup {
             kafka: Kafka::fetch(&java_home)?,
             elasticsearch: Elasticsearch::fetch(&java_home)?,
             opensearch: OpenSearch::fetch(&java_home)?,
+            postgresql: PostgreSql::fetch(&java_home)?,
             onnxruntime: onnxruntime::fetch()?,
             recordings: recordings::folder()?,
         })
@@ -141,7 +146,7 @@ fn cargo_tests(setup: &Setup, options: &Options, tally: &mut Tally) {
     }
     let folders = Folders::new();
     let mut services = None;
-    tally.check("start Kafka, Elasticsearch and OpenSearch", || {
+    tally.check("start Kafka, Elasticsearch, OpenSearch and PostgreSQL", || {
         services = Some(Services::start(
             setup,
             folders.as_ref().map_err(|error| anyhow::anyhow!("{error:#}"))?,
@@ -209,6 +214,10 @@ impl Services {
                 .opensearch
                 .start(&folders.own.join("opensearch"), second, Lifetime::WithUs)
         })?;
+        let (sql_port, sql_folder) = (free_port()?, folders.shared.join("postgresql"));
+        let postgresql = report::stage(format!("PostgreSQL on port {sql_port}"), || {
+            setup.postgresql.start(&sql_folder, sql_port, Lifetime::WithUs)
+        })?;
         let spare_ports = Ports::free()?;
         let spare = setup.kafka.spare(&folders.own.join("spare-kafka"), spare_ports)?;
         let mut variables = ports.variables();
@@ -217,10 +226,11 @@ impl Services {
             ("DUCTUS_TEST_SPARE_KAFKA_START", spare.display().to_string()),
             ("DUCTUS_TEST_ELASTICSEARCH", format!("http://127.0.0.1:{search}")),
             ("DUCTUS_TEST_OPENSEARCH", format!("http://127.0.0.1:{second}")),
+            ("DUCTUS_TEST_POSTGRES", postgresql::url(&sql_folder, sql_port)?),
         ]);
         Ok(Self {
             variables,
-            _running: vec![kafka, elasticsearch, opensearch],
+            _running: vec![kafka, elasticsearch, opensearch, postgresql],
         })
     }
 }

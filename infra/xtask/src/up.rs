@@ -10,8 +10,9 @@ use clap::Args;
 use crate::elasticsearch::Elasticsearch;
 use crate::kafka::{Kafka, Ports};
 use crate::opensearch::OpenSearch;
+use crate::postgresql::PostgreSql;
 use crate::services::{self, Lifetime};
-use crate::{environment, files, java, onnxruntime, prerequisites, report};
+use crate::{environment, files, java, onnxruntime, postgresql, prerequisites, report};
 
 /// Which services, and where they listen.
 #[derive(Args)]
@@ -28,6 +29,12 @@ pub(crate) struct Options {
     /// Where OpenSearch listens on 127.0.0.1 (below 9300).
     #[arg(long, default_value_t = 9251)]
     opensearch_port: u16,
+    /// Start PostgreSQL as well.
+    #[arg(long)]
+    postgres: bool,
+    /// Where PostgreSQL listens on 127.0.0.1.
+    #[arg(long, default_value_t = 5432)]
+    postgres_port: u16,
 }
 
 /// Starts what is not running yet.
@@ -58,6 +65,15 @@ pub(crate) fn up(options: &Options) -> Result<()> {
             services::require_free("OpenSearch", options.opensearch_port, "--opensearch-port")?;
             opensearch
                 .start(folder, options.opensearch_port, Lifetime::Detached)
+                .map(drop)
+        })?;
+    }
+    if options.postgres {
+        let postgresql = PostgreSql::fetch(&java_home)?;
+        start("PostgreSQL", "postgresql", options.postgres_port, |folder| {
+            services::require_free("PostgreSQL", options.postgres_port, "--postgres-port")?;
+            postgresql
+                .start(folder, options.postgres_port, Lifetime::Detached)
                 .map(drop)
         })?;
     }
@@ -94,18 +110,23 @@ pub(crate) fn down(wipe: bool) -> Result<()> {
 }
 
 fn start(name: &str, short: &str, port: u16, start: impl FnOnce(&std::path::Path) -> Result<()>) -> Result<()> {
-    let cache = if short == "elasticsearch" {
-        environment::shared_cache()?
-    } else {
-        environment::cache()?
-    };
-    let folder = cache.join("local").join(format!("{short}-{port}"));
+    let folder = folder_of(short, port)?;
     if services::is_running(&folder) {
         report::progress(format!("    {name} runs already on port {port}"));
         return Ok(());
     }
     files::make_folder(&folder)?;
     report::stage(format!("{name} on port {port}"), || start(&folder))
+}
+
+/// Where a service that stays keeps its data and its log. Those that refuse to be root need a folder open to others.
+fn folder_of(short: &str, port: u16) -> Result<PathBuf> {
+    let cache = if matches!(short, "elasticsearch" | "postgresql") {
+        environment::shared_cache()?
+    } else {
+        environment::cache()?
+    };
+    Ok(cache.join("local").join(format!("{short}-{port}")))
 }
 
 fn known_folders() -> Result<Vec<PathBuf>> {
@@ -127,6 +148,13 @@ fn say_what_next(options: &Options, kafka: &Kafka, endpoint: &str) -> Result<()>
     report::result(format!("Elasticsearch  {search}"));
     if options.opensearch {
         report::result(format!("OpenSearch     http://127.0.0.1:{}", options.opensearch_port));
+    }
+    if options.postgres {
+        let folder = folder_of("postgresql", options.postgres_port)?;
+        report::result(format!(
+            "PostgreSQL     {}",
+            postgresql::url(&folder, options.postgres_port)?
+        ));
     }
     report::result(format!(
         "ONNX Runtime   {} (found there without a setting)",
