@@ -88,7 +88,8 @@ fn answers_say_what_is_needed() {
     };
     let own = typed(1, 5, 160, SECOND_US, 1);
     say("the same person", "s-1", &[one(&own)]);
-    say("somebody else", "s-1", &[one(&typed(77, 5, 160, SECOND_US, 1))]);
+    say("somebody else", "s-1", &[one(&typed(92, 5, 160, SECOND_US, 1))]);
+    say("somebody in between", "s-1", &[one(&typed(95, 5, 160, SECOND_US, 1))]);
     say("a little", "s-1", &[one(&typed(1, 5, 60, SECOND_US, 1))]);
     say("hardly anything", "s-1", &[one(&typed(1, 5, 8, SECOND_US, 1))]);
     say("nothing", "s-1", &[one(&[])]);
@@ -103,8 +104,12 @@ fn answers_say_what_is_needed() {
     expect![[r#"
         the same person: same: score +1, risk 1, Allow
           compared 12 windows, 160 steps, keystroke on physical with 12 references
-        somebody else: same: score +1, risk 1, Allow
+        somebody else: different: score -16, risk 100, Terminate
           compared 12 windows, 160 steps, keystroke on physical with 12 references
+        somebody in between: insufficient_data: score -1, risk 6, Allow
+          compared 12 windows, 160 steps, keystroke on physical with 12 references
+          undecided: what was compared speaks neither for nor against the subject
+          needed: 50 steps, keystroke
         a little: insufficient_data: score +1, risk 1, Allow
           compared 2 windows, 60 steps, keystroke on physical with 12 references
           short_sample: 15 more key presses are needed

@@ -55,7 +55,7 @@ struct Session {
 }
 
 fn session() -> impl Strategy<Value = Session> {
-    let person = || prop_oneof![3 => Just(1_u64), 1 => Just(2), 1 => Just(77)];
+    let person = || prop_oneof![3 => Just(1_u64), 1 => Just(105), 2 => Just(92)];
     let stretch = prop_oneof![
         4 => (person(), 1_usize..220).prop_map(|(person, keys)| Stretch::Typed { person, keys }),
         2 => (person(), 1_usize..400).prop_map(|(person, steps)| Stretch::Pointed { person, steps }),
