@@ -23,7 +23,8 @@
 //! Invariants: the ranking is by ratio, then by name, and the same for the same pool, whatever thread asks; nobody outside the
 //! tenant, and outside the list where one is given, is compared.
 
-use super::pool::{Snapshot, Unprepared};
+use super::gallery::Rows;
+use super::pool::{Names, Unprepared};
 use super::sample::Owner;
 use super::verify::MissingSteps;
 use super::{Compared, Embeddings, InUse, Instrument, ProbeError, Prober, ReferencePool};
@@ -181,15 +182,13 @@ impl Prober {
             .iter()
             .map(|sample| &sample.used.model.back_end().space)
             .collect();
-        let (snapshots, among) = pool
-            .snapshots(crowd.tenant, &wanted, &spaces, crowd.among)
+        let snapshot = pool
+            .snapshot(crowd.tenant, &wanted, &spaces, crowd.among)
             .map_err(|Unprepared| ProbeError::NotReady)?;
-        let mut totals = Totals::default();
-        for (sample, snapshot) in samples.iter().zip(&snapshots) {
-            let references = match snapshot {
-                Some(snapshot) => totals.add(sample, snapshot, among.as_deref()),
-                None => 0,
-            };
+        let mut totals = Totals::new(snapshot.names);
+        let among = snapshot.among.as_deref();
+        for (sample, rows) in samples.iter().zip(&snapshot.galleries) {
+            let references = rows.as_ref().map_or(0, |rows| totals.add(sample, rows, among));
             out.compared.push(Compared {
                 instrument: sample.instrument.clone(),
                 model: sample.used.name.clone(),
@@ -239,18 +238,20 @@ fn samples<'a>(
 }
 
 /// Ratios of subjects, by number.
-#[derive(Default)]
 struct Totals {
-    names: Arc<Vec<Option<Arc<str>>>>,
-    /// No number for who was not compared.
+    names: Arc<Names>,
+    /// Not a number for who was not compared.
     llrs: Vec<f32>,
 }
 
 impl Totals {
+    fn new(names: Arc<Names>) -> Self {
+        let llrs = vec![f32::NAN; names.len()];
+        Self { names, llrs }
+    }
+
     /// Adds what one instrument says; returns how many sets it was compared with.
-    fn add(&mut self, sample: &Sample<'_>, snapshot: &Snapshot, among: Option<&[u32]>) -> usize {
-        self.names = Arc::clone(&snapshot.names);
-        self.llrs.resize(self.names.len(), f32::NAN);
+    fn add(&mut self, sample: &Sample<'_>, rows: &Rows, among: Option<&[u32]>) -> usize {
         let back_end = sample.used.model.back_end();
         let probe = back_end.space.together(sample.embeddings.iter().copied());
         let (llrs, mut compared) = (&mut self.llrs, 0);
@@ -260,11 +261,11 @@ impl Totals {
             compared += 1;
         };
         match among {
-            None => snapshot.rows.search(&probe, |_| true, add),
+            None => rows.search(&probe, |_| true, add),
             Some(among) => {
                 let mut wanted = vec![false; self.names.len()];
                 among.iter().for_each(|&number| wanted[number as usize] = true);
-                snapshot.rows.search(&probe, |number| wanted[number as usize], add);
+                rows.search(&probe, |number| wanted[number as usize], add);
             }
         }
         compared

@@ -121,7 +121,7 @@ struct Tenant {
     subjects: HashMap<Arc<str>, Subject>,
     galleries: BTreeMap<GalleryKey, Gallery>,
     /// Names by number; a search that reads them has its own copy.
-    names: Arc<Vec<Option<Arc<str>>>>,
+    names: Arc<Names>,
     /// Numbers that nobody has.
     free: Vec<u32>,
 }
@@ -148,11 +148,17 @@ struct Entry {
     row: Option<usize>,
 }
 
-/// What a search reads of one gallery.
+/// Names of subjects by their numbers in the galleries of a tenant; numbers that nobody has are left out.
+pub(super) type Names = Vec<Option<Arc<str>>>;
+
+/// What a search reads, all of one moment.
 #[derive(Clone, Debug)]
 pub(super) struct Snapshot {
-    pub(super) rows: Rows,
-    pub(super) names: Arc<Vec<Option<Arc<str>>>>,
+    pub(super) names: Arc<Names>,
+    /// Of each instrument asked for; none where nobody has mature references.
+    pub(super) galleries: Vec<Option<Rows>>,
+    /// Numbers of the subjects asked for, where a list was given.
+    pub(super) among: Option<Vec<u32>>,
 }
 
 /// The references are not in the space of the model that is live yet.
@@ -301,38 +307,39 @@ impl ReferencePool {
         })
     }
 
-    /// Snapshots of the galleries of these modalities, device classes and networks, all of one moment; none where nobody has
-    /// mature references there. Besides, the numbers that the subjects of `among` have in them.
-    pub(super) fn snapshots(
+    /// The galleries of these modalities, device classes and networks, whose rows must be in these spaces.
+    pub(super) fn snapshot(
         &self,
         tenant: &str,
         wanted: &[(Modality, &str, &str)],
         spaces: &[&Space],
         among: Option<&[&str]>,
-    ) -> Result<(Vec<Option<Snapshot>>, Option<Vec<u32>>), Unprepared> {
+    ) -> Result<Snapshot, Unprepared> {
         let state = self.read();
         let Some(tenant) = state.tenants.get(tenant) else {
-            return Ok((vec![None; wanted.len()], among.map(|_| Vec::new())));
+            return Ok(Snapshot {
+                names: Arc::default(),
+                galleries: vec![None; wanted.len()],
+                among: among.map(|_| Vec::new()),
+            });
         };
-        let mut snapshots = Vec::with_capacity(wanted.len());
-        for ((modality, device, model_sha256), space) in wanted.iter().zip(spaces) {
+        let rows = |((modality, device, model_sha256), space): (&(Modality, &str, &str), &&Space)| {
             let key = GalleryKey {
                 modality: *modality,
                 device: (*device).to_owned(),
                 model_sha256: (*model_sha256).to_owned(),
             };
-            let gallery = tenant.galleries.get(&key).filter(|gallery| !gallery.is_empty());
-            snapshots.push(match gallery {
-                Some(gallery) if !gallery.is_in(space) => return Err(Unprepared),
-                Some(gallery) => Some(Snapshot {
-                    rows: gallery.rows(),
-                    names: Arc::clone(&tenant.names),
-                }),
-                None => None,
-            });
-        }
+            match tenant.galleries.get(&key).filter(|gallery| !gallery.is_empty()) {
+                Some(gallery) if !gallery.is_in(space) => Err(Unprepared),
+                gallery => Ok(gallery.map(Gallery::rows)),
+            }
+        };
         let number = |subject: &&str| Some(tenant.subjects.get(*subject)?.number);
-        Ok((snapshots, among.map(|among| among.iter().filter_map(number).collect())))
+        Ok(Snapshot {
+            names: Arc::clone(&tenant.names),
+            galleries: wanted.iter().zip(spaces).map(rows).collect::<Result<_, _>>()?,
+            among: among.map(|among| among.iter().filter_map(number).collect()),
+        })
     }
 
     /// A panic between two steps of a change is not expected: every step is an assignment, or a copy of numbers.

@@ -43,7 +43,8 @@ fn reference(tenant: &str, subject: &str, modality: Modality, device: &str, embe
 fn embeddings(batches: &[EventBatch], config: &LineConfig) -> [Vec<Vec<f32>>; 2] {
     let (mut events, mut rejections) = (Vec::new(), Default::default());
     for batch in batches {
-        ductus_dynamics::parse::parse(&bytes(batch), &config.parse, &mut events, &mut rejections).unwrap();
+        ductus_dynamics::parse::parse(&bytes(batch), &config.parse, &mut events, &mut rejections)
+            .expect("a right batch");
     }
     let (mut windower, mut windows) = (Windower::new(config.keystroke, config.pointer, 0), Vec::new());
     for event in &events {
@@ -51,14 +52,16 @@ fn embeddings(batches: &[EventBatch], config: &LineConfig) -> [Vec<Vec<f32>>; 2]
     }
     windower.close(ductus_dynamics::wire::Closed::End, &mut windows);
     Modality::ALL.map(|modality| {
-        let mut embedder = slots()[modality.index()].current().model.embedder().unwrap();
+        let mut embedder = slots()[modality.index()].current().model.embedder().expect("a session");
         let scored = windows
             .iter()
             .filter(|window| window.modality == modality && window.steps.len() >= config.window(modality).min_steps);
         let mut out = Vec::new();
         scored
             .map(|window| {
-                embedder.embed(&[&FeatureWindow::of(window).values], &mut out).unwrap();
+                embedder
+                    .embed(&[&FeatureWindow::of(window).values], &mut out)
+                    .expect("a right window");
                 out.clone()
             })
             .collect()

@@ -72,10 +72,10 @@ fn plain() -> BackEnd {
 /// What is in a tenant's gallery: names and products with one probe.
 fn searched(pool: &ReferencePool, tenant: &str, device: &str, back_end: &BackEnd) -> Option<Vec<(String, u32)>> {
     let wanted = [(Modality::Keystroke, device, &*"ab".repeat(32))];
-    let (snapshots, _) = pool.snapshots(tenant, &wanted, &[&back_end.space], None).ok()?;
+    let snapshot = pool.snapshot(tenant, &wanted, &[&back_end.space], None).ok()?;
     let mut found = Vec::new();
-    if let Some(snapshot) = &snapshots[0] {
-        snapshot.rows.search(
+    if let Some(rows) = &snapshot.galleries[0] {
+        rows.search(
             &vector(7, DIMS),
             |_| true,
             |number, cosine| {
