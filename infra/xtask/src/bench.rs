@@ -31,6 +31,11 @@ const BENCHMARKS: &[Benchmark] = &[
         measure: scorer,
     },
     Benchmark {
+        name: "probe",
+        about: "identification among 100,000 references against plain products and 20 ms, verification against 15 ms",
+        measure: || cargo_bench("ductus-scorer", "probe"),
+    },
+    Benchmark {
         name: "features",
         about: "parsing and feature building against 1 µs an event",
         measure: features,

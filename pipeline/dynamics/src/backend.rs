@@ -172,6 +172,16 @@ impl Space {
             _ => dot(mean, &self.mean_of(probes)),
         }
     }
+
+    /// Several probes of one stretch of behaviour as one vector in this space: its product with a [`Space::mean_of`] is
+    /// their [`Space::cosine_together`], to the bit.
+    pub fn together<'a>(&self, probes: impl ExactSizeIterator<Item = &'a [f32]>) -> Vec<f32> {
+        let mut probes = probes.peekable();
+        match (probes.len(), probes.peek()) {
+            (1, Some(probe)) => self.apply(probe),
+            _ => self.mean_of(probes),
+        }
+    }
 }
 
 /// How embeddings of one network are compared. Cheap to clone.

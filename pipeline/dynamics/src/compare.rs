@@ -5,6 +5,10 @@
 //! network; the anchors of a set never change once it is mature, and bound how far later samples may drift, so that nobody
 //! walks a profile away.
 
+mod stored;
+
+pub use stored::{ReferenceError, read_reference};
+
 use crate::backend::{BackEnd, Space};
 use crate::event::Modality;
 use crate::reason::{Measures, Usuals};
@@ -179,6 +183,31 @@ impl ReferenceSet {
         self.stored.sketches.drain(..beyond);
     }
 
+    /// The key that it is kept under.
+    pub fn key(&self) -> ReferenceKey {
+        ReferenceKey::of(&self.stored)
+    }
+
+    /// The model whose embeddings these are.
+    pub fn model(&self) -> &ModelRef {
+        &self.stored.model
+    }
+
+    /// Embeddings that count towards maturity.
+    pub fn anchors(&self) -> usize {
+        self.stored.anchors.len()
+    }
+
+    /// Event time of the last change, µs since the Unix epoch.
+    pub fn updated_us(&self) -> i64 {
+        self.stored.updated_us
+    }
+
+    /// Unit mean of the references, `[D]`, in [`Self::space`]; empty for no references.
+    pub fn mean(&self) -> &[f32] {
+        &self.mean
+    }
+
     /// What is usual for the subject.
     pub fn usual(&self) -> &Usuals {
         &self.usual
@@ -218,6 +247,11 @@ impl ReferenceSet {
         samples
             .filter(|sample| sample.session == session)
             .any(|sample| start_us < sample.end_us)
+    }
+
+    /// The space that [`Self::mean`] is in.
+    pub fn space(&self) -> &Space {
+        &self.space
     }
 
     /// Keeps the mean in the space of `back_end` from now on, so that comparing costs no more than the probe.

@@ -275,10 +275,10 @@ impl Line {
         let mut events = std::mem::take(&mut self.events);
         events.clear();
         let mut rejections = Rejections::default();
-        self.move_watermark(record.timestamp_us);
         match parse(record.value, &self.config.parse, &mut events, &mut rejections) {
-            Ok(head) => self.take_batch(&head, &events, &rejections, record, out),
+            Ok(head) => self.ingest_parsed(&head, &events, &rejections, record, out),
             Err(refusal) => {
+                self.move_watermark(record.timestamp_us);
                 self.accounting.batches += 1;
                 self.accounting.events += refusal.events;
                 self.accounting.rejected.add(refusal.reason, refusal.events);
@@ -287,9 +287,23 @@ impl Line {
                     reason: refusal.reason,
                     contentless: refusal.contentless,
                 });
+                self.close_due(record.offset, out);
             }
         }
         self.events = events;
+    }
+
+    /// Takes one record that the caller has parsed, and may have judged: [`parse`] gave `head`, `events` and `rejections`.
+    pub fn ingest_parsed(
+        &mut self,
+        head: &BatchHead<'_>,
+        events: &[InputEvent],
+        rejections: &Rejections,
+        record: &Record<'_>,
+        out: &mut Ingested,
+    ) {
+        self.move_watermark(record.timestamp_us);
+        self.take_batch(head, events, rejections, record, out);
         self.close_due(record.offset, out);
     }
 
@@ -305,9 +319,14 @@ impl Line {
 
     /// Stores a reference set that was read from the references topic.
     pub fn put_reference(&mut self, reference: Reference) {
-        let key = ReferenceKey::of(&reference);
+        self.put_reference_set(ReferenceSet::from_stored(reference));
+    }
+
+    /// The same, of a set that was taken into use elsewhere.
+    pub fn put_reference_set(&mut self, set: ReferenceSet) {
+        let key = set.key();
         self.taught.remove(&key);
-        self.references.insert(key, ReferenceSet::from_stored(reference));
+        self.references.insert(key, set);
     }
 
     /// Hands a reference set out with the next changed ones, although it did not change.

@@ -207,6 +207,19 @@ pub enum EmbedError {
     },
 }
 
+impl EmbedError {
+    /// The place of the window that is at fault: leave it out. None where the engine is.
+    pub fn window(&self) -> Option<usize> {
+        match self {
+            Self::WindowShape { index, .. }
+            | Self::WindowTooLong { index, .. }
+            | Self::NotFinite { index, .. }
+            | Self::BadEmbedding { index } => Some(*index),
+            Self::Runtime { .. } => None,
+        }
+    }
+}
+
 /// What mends a missing library, in the same words everywhere.
 const REMEDY: &str = "run `cargo xtask demo` once, which fetches it, or set ORT_DYLIB_PATH to a libonnxruntime.so";
 

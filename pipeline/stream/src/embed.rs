@@ -7,7 +7,7 @@ use crate::models::Models;
 use ductus_dynamics::backend::BackEnd;
 use ductus_dynamics::event::Modality;
 use ductus_dynamics::wire::ModelRef;
-use ductus_scorer::{EmbedError, Embedder, Model};
+use ductus_scorer::{Embedder, Model};
 use std::sync::Arc;
 
 /// Models of a modality that a thread keeps ready: the one in use, the one before, which partitions that are being rebuilt
@@ -162,12 +162,9 @@ impl Embed for ModelEmbedder {
         };
         ready.embedder.embed(windows, out).map_err(|error| {
             let reason = error.to_string();
-            match error {
-                EmbedError::WindowShape { index, .. }
-                | EmbedError::WindowTooLong { index, .. }
-                | EmbedError::NotFinite { index, .. }
-                | EmbedError::BadEmbedding { index } => EmbedFailure::Window { index, reason },
-                _ => EmbedFailure::Engine(reason),
+            match error.window() {
+                Some(index) => EmbedFailure::Window { index, reason },
+                None => EmbedFailure::Engine(reason),
             }
         })
     }

@@ -13,7 +13,7 @@ use ductus_dynamics::event::Modality;
 use ductus_dynamics::feature::layout_hash;
 use ductus_dynamics::line::LineConfig;
 use ductus_dynamics::wire::{ModelAnnouncement, ModelRef, VERSION};
-use ductus_scorer::{Contract, Manifest, Model, ModelError, ModelSlot, live_dir};
+use ductus_scorer::{Contract, Manifest, Model, ModelError, ModelSlot, Turn, live_dir};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -99,6 +99,11 @@ impl Models {
             .spawn(move || watched.watch(&follower, &stop))
             .map_err(StreamError::Thread)?;
         Ok((models, watcher))
+    }
+
+    /// The model that is live for a modality, and the number of its turn.
+    pub fn current(&self, modality: Modality) -> Option<Turn> {
+        Some(self.slot(modality)?.current())
     }
 
     /// The slot of a modality, once it has a model.

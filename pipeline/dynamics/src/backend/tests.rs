@@ -252,3 +252,22 @@ proptest! {
         prop_assert!((length - expected).abs() < 1e-3 * expected, "{length} {expected}");
     }
 }
+
+proptest! {
+    #![proptest_config(crate::proptest_config(64))]
+
+    /// Probes that were put together beforehand are compared as if they were not, to the bit.
+    #[test]
+    fn probes_together_are_one_vector(seed in 0_u64..1_000, probes in 1_usize..6, plain in any::<bool>()) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut vector = |length: usize| -> Vec<f32> { (0..length).map(|_| normal(&mut rng)).collect() };
+        let whitening = Whitening::new(vector(DIMS), vector(DIMS * DIMS)).unwrap();
+        let space = if plain { Space::default() } else { Space::of(whitening) };
+        let references: Vec<Vec<f32>> = (0..5).map(|_| unit(vector(DIMS))).collect();
+        let probes: Vec<Vec<f32>> = (0..probes).map(|_| unit(vector(DIMS))).collect();
+        let mean = space.mean_of(references.iter().map(Vec::as_slice));
+        let together = space.together(probes.iter().map(Vec::as_slice));
+        let cosine = space.cosine_together(&mean, probes.iter().map(Vec::as_slice));
+        prop_assert_eq!(dot(&mean, &together).to_bits(), cosine.to_bits());
+    }
+}

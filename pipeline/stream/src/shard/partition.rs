@@ -9,10 +9,10 @@ use crate::error::StreamError;
 use crate::log::{CHECKPOINT_HEADER, Kept, Position, Put, Written};
 use crate::marker::{MARKER_KEY, Marker};
 use crate::metrics::{ReferenceEvent, StreamMetrics};
-use ductus_dynamics::compare::ReferenceKey;
+use ductus_dynamics::compare::{ReferenceKey, read_reference};
 use ductus_dynamics::event::Modality;
 use ductus_dynamics::line::{Accounting, Line, LineConfig, Recorded};
-use ductus_dynamics::wire::{Reference, VERSION};
+use ductus_dynamics::wire::Reference;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -149,11 +149,11 @@ impl Partition {
             return None;
         }
         let key = String::from_utf8_lossy(kept.key).into_owned();
-        let reference = match kept.value.map(parse).transpose() {
+        let reference = match kept.value.map(read_reference).transpose() {
             Ok(reference) => reference.map(Box::new),
-            Err(reason) => {
+            Err(error) => {
                 let (partition, offset) = (kept.partition, kept.offset);
-                tracing::error!(partition, offset, reason, "stored reference is refused");
+                tracing::error!(partition, offset, %error, "stored reference is refused");
                 return Some(ReferenceEvent::Refused);
             }
         };
@@ -294,17 +294,5 @@ fn session_state(partition: i32, key: &[u8], value: Option<&[u8]>) -> Put {
         key: Some(key.to_vec()),
         value: value.map(<[u8]>::to_vec),
         headers: Vec::new(),
-    }
-}
-
-fn parse(value: &[u8]) -> Result<Reference, String> {
-    let reference: Reference = serde_json::from_slice(value).map_err(|error| error.to_string())?;
-    if reference.v == VERSION {
-        Ok(reference)
-    } else {
-        Err(format!(
-            "its version is {}, but this build knows only {VERSION}",
-            reference.v
-        ))
     }
 }
