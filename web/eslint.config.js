@@ -11,7 +11,14 @@ export default defineConfig(
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: {
       parserOptions: {
-        project: ["./sdk/tsconfig.json", "./sdk/tsconfig.test.json", "./console/tsconfig.json"],
+        project: [
+          "./sdk/tsconfig.json",
+          "./sdk/tsconfig.test.json",
+          "./react/tsconfig.json",
+          "./console/tsconfig.json",
+          "./examples/react/tsconfig.json",
+          "./examples/test/tsconfig.json",
+        ],
         tsconfigRootDir: import.meta.dirname,
       },
     },
@@ -25,7 +32,7 @@ export default defineConfig(
     },
   },
   {
-    files: ["console/src/**/*.{ts,tsx}"],
+    files: ["{console,react,examples/react}/src/**/*.{ts,tsx}"],
     extends: [reactHooks.configs.flat["recommended-latest"]],
   },
   {

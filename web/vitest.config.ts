@@ -2,16 +2,18 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 const alias = { "@ductus/sdk": fileURLToPath(new URL("sdk/src/index.ts", import.meta.url)) };
+const browser = ["sdk", "react", "console", "examples"].map((folder) => `${folder}/test/browser/**/*.test.ts`);
 
 export default defineConfig({
   test: {
     projects: [
       { test: { name: "sdk", root: "sdk", include: ["test/unit/**/*.test.ts"] } },
+      { resolve: { alias }, test: { name: "react", root: "react", include: ["test/*.test.tsx"] } },
       { resolve: { alias }, test: { name: "console", root: "console", include: ["test/*.test.ts"] } },
       {
         test: {
           name: "browser",
-          include: ["sdk/test/browser/**/*.test.ts", "console/test/browser/**/*.test.ts"],
+          include: browser,
           testTimeout: 60_000,
           hookTimeout: 60_000,
           fileParallelism: false,

@@ -1,29 +1,36 @@
 /**
- * Development only: serves the built page and the endpoints of `ductus demo` with made-up decisions.
+ * Development only: serves the built page and the endpoints of a gateway with made-up decisions, to pages of any origin.
  *
- *     npm run mock -- [--port 8787] [--seconds 240]      (seconds of history that is there at the start)
+ *     npm run mock -- [--port 8787] [--seconds 240] [--key dk_…]
+ *
+ * `--seconds` is the history that is there at the start; with `--key`, events and the monitor ask for a credential.
  */
 
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { parseArgs } from "node:util";
+import { createAccess, Refusal } from "./access.mjs";
 import { createRandom, createSession } from "./decisions.mjs";
+import { createMonitors } from "./monitor.mjs";
 import { SCENARIO } from "./scenario.mjs";
 import { createVisitors } from "./visitor.mjs";
 
 const { values } = parseArgs({
-  options: { port: { type: "string", default: "8787" }, seconds: { type: "string", default: "240" } },
+  options: { port: { type: "string", default: "8787" }, seconds: { type: "string", default: "240" }, key: { type: "string" } },
 });
 const PAGE = new URL("../dist/", import.meta.url).pathname;
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2" };
 const CSP = "default-src 'self'; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 const HISTORY_MAX = 600;
+const CORS = { "access-control-allow-origin": "*", "access-control-allow-headers": "authorization, content-type, last-event-id" };
 
 const random = createRandom(20261121);
 const start_us = (Date.now() - Number(values.seconds) * 1000) * 1000;
 const history = new Map();
 const listeners = new Set();
+const access = createAccess(values.key, "demo");
+const monitors = createMonitors((session) => history.get(session) ?? []);
 const stats = { events: 0, windows: 0, decisions: 0, rejected: 3, late: 1, duplicates: 2 };
 
 function tell(decision) {
@@ -32,6 +39,7 @@ function tell(decision) {
   stats.windows += 1;
   stats.decisions += 1;
   for (const listener of listeners) listener(decision);
+  monitors.tell(decision);
 }
 
 const players = SCENARIO.map((entry) => {
@@ -77,17 +85,36 @@ function stream(request, response) {
   request.on("close", () => listeners.delete(listener));
 }
 
-async function take(request, response) {
+async function body(request) {
   const chunks = [];
   for await (const chunk of request) chunks.push(chunk);
-  const batch = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+  return JSON.parse(Buffer.concat(chunks).toString("utf8"));
+}
+
+async function take(request, response) {
+  const batch = await body(request);
+  access.check(request, "ingest", batch.session, batch);
   stats.events += batch.events.length;
   takeVisitor(batch);
   json(response, { accepted: batch.events.length }, 202);
 }
 
-function json(response, value, status = 200) {
-  response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
+async function mint(request, response) {
+  json(response, access.mint(request, await body(request)));
+}
+
+async function monitor(session, request, response) {
+  access.check(request, "monitor", session);
+  monitors.follow(session, request, response);
+}
+
+function refuse(response, error) {
+  const { status, problem } = error instanceof Refusal ? error : new Refusal(400, "malformed", "the body is not what it should be");
+  json(response, problem, status, "application/problem+json");
+}
+
+function json(response, value, status = 200, type = "application/json") {
+  response.writeHead(status, { "content-type": type, "cache-control": "no-store" });
   response.end(JSON.stringify(value));
 }
 
@@ -103,13 +130,17 @@ async function file(path, response) {
 
 const server = createServer((request, response) => {
   const { pathname } = new URL(request.url, "http://mock");
-  const one = /^\/v1\/sessions\/([^/]+)\/decisions$/.exec(pathname);
-  if (pathname === "/v1/decisions/stream") stream(request, response);
-  else if (pathname === "/v1/events") void take(request, response);
+  const [, one, what] = /^\/v1\/sessions\/([^/]+)\/(decisions|monitor)$/.exec(pathname) ?? [];
+  for (const [name, value] of Object.entries(CORS)) response.setHeader(name, value);
+  if (request.method === "OPTIONS") response.writeHead(204).end();
+  else if (pathname === "/v1/decisions/stream") stream(request, response);
+  else if (pathname === "/v1/events") take(request, response).catch((error) => refuse(response, error));
+  else if (pathname === "/v1/tokens") mint(request, response).catch((error) => refuse(response, error));
+  else if (what === "monitor") monitor(decodeURIComponent(one), request, response).catch((error) => refuse(response, error));
   else if (pathname === "/v1/demo") json(response, scenario());
   else if (pathname === "/v1/stats") json(response, { ...stats, uptime_ms: Math.round(process.uptime() * 1000) });
   else if (pathname === "/v1/sessions") json(response, [...history.values()].map(summary));
-  else if (one) json(response, history.get(decodeURIComponent(one[1])) ?? []);
+  else if (one) json(response, history.get(decodeURIComponent(one)) ?? []);
   else void file(pathname, response);
 });
 server.listen(Number(values.port), "127.0.0.1", () => console.log(`mock on http://127.0.0.1:${server.address().port}/`));

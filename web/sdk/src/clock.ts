@@ -4,13 +4,14 @@
  * Invariant: times are integers, in microseconds, relative to an origin that does not move while the page lives.
  */
 
+import type { BatchClock } from "./wire.ts";
+
 /** What a clock needs of `performance`; tests pass their own. */
 export type Stopwatch = Pick<Performance, "now" | "timeOrigin">;
 
 export interface Clock {
-  readonly origin_us: number;
-  /** The smallest step seen so far: 100 µs in most browsers, 100 ms where fingerprinting is resisted. */
-  resolution_us(): number;
+  /** Where times count from, and the smallest step seen so far: 100 µs in most browsers, 100 ms where fingerprinting is resisted. */
+  reading(): BatchClock;
   /** The time of an event, relative to the origin. */
   at_us(event: Pick<Event, "timeStamp">): number;
   now_us(): number;
@@ -18,41 +19,21 @@ export interface Clock {
 
 /** Said until a step was seen: the coarsest clock that any browser uses. */
 const RESOLUTION_WORST_US = 100_000;
-/** A clock that does not tick in this many reads is coarse; event times then measure it. */
-const READS_MAX = 20_000;
-const TICKS_WANTED = 8;
+/** Some hundred microseconds of reading; a clock that does not tick meanwhile is measured by the times of events. */
+const READS = 5_000;
 
 export function createClock(stopwatch: Stopwatch = performance): Clock {
-  const origin_us = Math.round(stopwatch.timeOrigin * 1000);
-  let resolution_us = measureResolution(stopwatch);
-  let last_us = -1;
+  let resolution_us = RESOLUTION_WORST_US;
+  let last_us = Infinity;
 
-  const see = (t_us: number): number => {
-    if (last_us >= 0 && t_us > last_us) resolution_us = Math.min(resolution_us, t_us - last_us);
+  const at_us: Clock["at_us"] = ({ timeStamp }) => {
+    const t_us = Math.max(0, Math.round(timeStamp * 1000));
+    if (t_us > last_us) resolution_us = Math.min(resolution_us, t_us - last_us);
     last_us = t_us;
     return t_us;
   };
+  const now_us = (): number => at_us({ timeStamp: stopwatch.now() });
 
-  return {
-    origin_us,
-    resolution_us: () => resolution_us,
-    at_us: (event) => see(Math.max(0, Math.round(event.timeStamp * 1000))),
-    now_us: () => Math.max(0, Math.round(stopwatch.now() * 1000)),
-  };
-}
-
-/** Reads the clock a bounded number of times and returns its smallest step. */
-function measureResolution(stopwatch: Stopwatch): number {
-  let step_us = RESOLUTION_WORST_US;
-  let ticks = 0;
-  let before = stopwatch.now();
-  for (let read = 0; read < READS_MAX && ticks < TICKS_WANTED; read += 1) {
-    const now = stopwatch.now();
-    if (now > before) {
-      step_us = Math.min(step_us, Math.max(1, Math.round((now - before) * 1000)));
-      ticks += 1;
-      before = now;
-    }
-  }
-  return step_us;
+  for (let read = 0; read < READS; read += 1) now_us();
+  return { reading: () => ({ origin_us: Math.round(stopwatch.timeOrigin * 1000), resolution_us }), at_us, now_us };
 }

@@ -8,14 +8,13 @@ interface LayoutKeyboard {
 }
 
 /** What can be known at once; the layout is asked for by `detectLayout`. */
-export function detectDevice(): BatchDevice {
+export function detectDevice(): Omit<BatchDevice, "layout"> {
   const matches = (query: string): boolean => matchMedia(query).matches;
   const touch = navigator.maxTouchPoints > 0;
   const touchOnly = touch && !matches("(any-pointer: fine)");
   return {
     keyboard: touchOnly ? "virtual" : "physical",
     pointer: matches("(pointer: fine)") ? "mouse" : matches("(pointer: coarse)") ? "touch" : "none",
-    layout: "unknown",
     touch,
   };
 }
@@ -23,26 +22,14 @@ export function detectDevice(): BatchDevice {
 /** The keyboard's layout by the places of Q, W, Y and Z; `unknown` where the browser does not say. */
 export async function detectLayout(): Promise<BatchDevice["layout"]> {
   const { keyboard } = navigator as Navigator & { keyboard?: LayoutKeyboard };
-  if (keyboard === undefined) return "unknown";
-  try {
-    const map = await keyboard.getLayoutMap();
-    return layoutOf(map);
-  } catch {
-    // Refused inside cross-origin frames; the layout is a hint, so nothing else depends on it.
-    return "unknown";
-  }
+  // Refused inside cross-origin frames; the layout is a hint, so nothing else depends on it.
+  const map = await keyboard?.getLayoutMap().catch(() => undefined);
+  return map ? layoutOf(map) : "unknown";
 }
 
+const LAYOUTS: Readonly<Record<string, BatchDevice["layout"]>> = { qwyz: "qwerty", qwzy: "qwertz", azyw: "azerty", "": "unknown" };
+
 export function layoutOf(map: ReadonlyMap<string, string>): BatchDevice["layout"] {
-  const row = ["KeyQ", "KeyW", "KeyY", "KeyZ"].map((code) => map.get(code)?.toLowerCase() ?? "").join("");
-  switch (row) {
-    case "qwyz":
-      return "qwerty";
-    case "qwzy":
-      return "qwertz";
-    case "azyw":
-      return "azerty";
-    default:
-      return row === "" ? "unknown" : "other";
-  }
+  const row = ["KeyQ", "KeyW", "KeyY", "KeyZ"].map((code) => map.get(code)?.toLowerCase()).join("");
+  return LAYOUTS[row] ?? "other";
 }

@@ -2,7 +2,9 @@
 
 export { start, type Handle, type StartOptions } from "./start.ts";
 export { LIMITS, type Limits } from "./limits.ts";
-export type { SdkEvents, Stats } from "./hub.ts";
+export type { Listener, Reason, RiskEvent, SdkEvents } from "./hub.ts";
+export type { TokenSource } from "./gateway.ts";
+export type { Captured, Quality } from "./quality.ts";
 export type {
   BatchClock,
   BatchDevice,

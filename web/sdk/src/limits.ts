@@ -1,4 +1,4 @@
-/** Every bound of the SDK by name; a caller may set any of them. Nothing grows beyond these. */
+/** The bounds that a caller may set. Those of one file only stand there, by name; nothing grows beyond either. */
 
 export interface Limits {
   /** A batch is sealed when it holds this many events … */

@@ -1,14 +1,14 @@
 /** The window loses the keyboard: what is held is released elsewhere, and the rhythm is broken here. */
 
-import { listen, type Undo, type Watch } from "./observe.ts";
+import { listen, type Watch } from "./observe.ts";
 import type { Presses } from "./presses.ts";
 
-export function observeBlur(watch: Watch, presses: Presses): Undo {
+export function observeBlur(watch: Watch, presses: Presses): void {
   const blur = (event: Event): void => {
     // Capture would also bring the blur of every field below; only the window's own counts.
-    if (!event.isTrusted || event.target !== watch.target) return;
+    if (!event.isTrusted || event.target !== window) return;
     presses.forget();
     watch.emit({ type: "blur", t_us: watch.clock.at_us(event) });
   };
-  return listen(watch.target, { blur });
+  listen({ target: window, signal: watch.signal }, { blur });
 }

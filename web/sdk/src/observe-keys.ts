@@ -6,11 +6,11 @@
 
 import { isIgnored } from "./ignore.ts";
 import { keyClass } from "./key-class.ts";
-import { listen, type Undo, type Watch } from "./observe.ts";
+import { listen, type Watch } from "./observe.ts";
 import type { Presses } from "./presses.ts";
 import type { KeyDetail } from "./wire.ts";
 
-export function observeKeys(watch: Watch, presses: Presses, detail: KeyDetail): Undo {
+export function observeKeys(watch: Watch, presses: Presses, detail: KeyDetail): void {
   const keydown = (event: KeyboardEvent): void => {
     const name = keyClass(event, detail);
     // Auto-repeat is the operating system's rhythm, composition the input method's; neither is the hand's.
@@ -25,5 +25,5 @@ export function observeKeys(watch: Watch, presses: Presses, detail: KeyDetail): 
     if (press !== undefined) watch.emit({ type: "up", t_us: watch.clock.at_us(event), press });
   };
 
-  return listen(watch.target, { keydown, keyup });
+  listen(watch, { keydown, keyup });
 }

@@ -1,16 +1,10 @@
 /** The page is hidden or left: the last moment at which anything can be sent. Never `unload`, it breaks the back cache. */
 
-import { listen, type Undo } from "./observe.ts";
+import { listen } from "./observe.ts";
 
-export function observePage(onHidden: () => void): Undo {
+export function observePage(signal: AbortSignal, onHidden: () => void): void {
   const visibilitychange = (): void => {
-    if (document.visibilityState === "hidden") onHidden();
+    if (document.hidden) onHidden();
   };
-  // Safari has left pages without a visibilitychange (WebKit bug 199854); calling twice is harmless.
-  const undoHide = listen(window, { pagehide: onHidden });
-  const undoVisibility = listen(document, { visibilitychange });
-  return () => {
-    undoHide();
-    undoVisibility();
-  };
+  listen({ target: document, signal }, { visibilitychange });
 }

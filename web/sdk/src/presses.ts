@@ -15,6 +15,8 @@ export interface Presses {
   release(code: string): number | undefined;
   /** Forgets what is held: after a blur, releases go elsewhere. */
   forget(): void;
+  /** How many are held now. */
+  held(): number;
 }
 
 export function createPresses(): Presses {
@@ -25,10 +27,7 @@ export function createPresses(): Presses {
       last += 1;
       held.delete(code);
       held.set(code, last);
-      if (held.size > HELD_MAX) {
-        const oldest = held.keys().next().value;
-        if (oldest !== undefined) held.delete(oldest);
-      }
+      if (held.size > HELD_MAX) held.delete(held.keys().next().value ?? code);
       return last;
     },
     release(code) {
@@ -36,8 +35,9 @@ export function createPresses(): Presses {
       held.delete(code);
       return number;
     },
-    forget: () => {
+    forget() {
       held.clear();
     },
+    held: () => held.size,
   };
 }

@@ -1,34 +1,38 @@
 /**
- * Starts watching a page: observers → batcher → queue → sender.
+ * Starts watching a page: observers → batcher → outbox → gateway; and back: monitor → listeners.
  *
- * Invariants: without consent nothing is observed; nothing is ever stored; what was dropped is counted and reported.
+ * Invariants: without consent nothing is observed and nothing is asked; nothing is ever stored; what was dropped is counted
+ * and told.
  */
 
-import { createBatcher, type Batcher } from "./batcher.ts";
+import { createBatcher } from "./batcher.ts";
 import { createClock, type Clock } from "./clock.ts";
 import { detectDevice, detectLayout } from "./device.ts";
-import { createHub, type Hub, type Listener, type SdkEvents, type Stats } from "./hub.ts";
+import { createGateway, type TokenSource } from "./gateway.ts";
+import { createHub, type Listener, type SdkEvents } from "./hub.ts";
 import { LIMITS, type Limits } from "./limits.ts";
+import { createMonitor } from "./monitor.ts";
 import { observeBlur } from "./observe-blur.ts";
 import { observeKeys } from "./observe-keys.ts";
 import { observePage } from "./observe-page.ts";
 import { observePointer } from "./observe-pointer.ts";
 import { observeScroll } from "./observe-scroll.ts";
-import type { Undo, Watch } from "./observe.ts";
-import { beacon, createPost } from "./post.ts";
+import type { Emit, Undo, Watch } from "./observe.ts";
+import { createOutbox } from "./outbox.ts";
 import { createPresses, type Presses } from "./presses.ts";
-import { createQueue, type Queue } from "./queue.ts";
-import { createSender, type Sender } from "./sender.ts";
+import { createTally, type Quality } from "./quality.ts";
 import type { BatchDevice, Consent, EventBatch, InputEvent, KeyDetail, Purpose } from "./wire.ts";
 
 export interface StartOptions {
-  /** Where batches go: the gateway's `/v1/events`. */
+  /** The gateway's base address, such as `https://ductus.example`; empty for the page's own. `/v1/…` follows from it. */
   endpoint: string;
   tenant: string;
   /** One session is one `start()`: press and sequence numbers begin anew. */
   session: string;
   /** A pseudonym of whom the session claims to be; left out while nobody is claimed. */
   subject?: string;
+  /** The session's token, or what fetches one from the application's back end: called at first, and when the gateway refuses it. */
+  token?: TokenSource;
   consent: Consent;
   purpose?: Purpose;
   detail?: KeyDetail;
@@ -45,154 +49,113 @@ export interface Handle {
   /** Stops watching until `resume`; what was captured is sent. */
   pause(): void;
   resume(): void;
-  /** Sends what is pending; resolves when it was taken, or the server asked to wait. */
+  /** Sends what is pending; resolves when it was taken, or the next try has to wait. */
   flush(): Promise<void>;
   /** Ends the session for good. */
   stop(): Promise<void>;
-  /** Listens to what the SDK does; returns the undo. */
+  /** What was captured so far, and how much more a judgement needs. */
+  quality(): Quality;
+  /** Listens to the session's risk and to what the SDK does; returns the undo. */
   on<Name extends keyof SdkEvents>(name: Name, listener: Listener<Name>): Undo;
-  stats(): Readonly<Stats>;
 }
 
 export function start(options: StartOptions): Handle {
   const limits: Limits = { ...LIMITS, ...options.limits };
-  const hub = createHub();
-  if (options.consent !== "granted") return inert(hub);
-
+  const hub = createHub(() => {
+    if (hub.hears("risk") && !stopped) monitor.open();
+    else monitor.close();
+  });
   const clock = createClock();
-  const { batcher, queue, sender } = createLine(options, limits, clock, hub);
   const presses = createPresses();
-  const observe = (): Undo => observeAll(options, { clock, batcher, sender, presses });
-  let undo: Undo | undefined = observe();
-  let stopped = false;
+  const tally = createTally();
+  const parts = { gateway: createGateway(options, limits), session: options.session, limits, tell: hub.tell };
+  const outbox = createOutbox(parts);
+  const monitor = createMonitor(parts);
+  // Without consent the session has ended before it began.
+  let stopped = options.consent !== "granted";
+  let watching: AbortController | undefined;
 
-  const pause = (): void => {
-    undo?.();
-    undo = undefined;
-    batcher.seal();
+  const seal = createSealer(options, clock, stopped);
+  const batcher = createBatcher(limits, (events) => {
+    const batch = seal(events);
+    hub.tell("batch", batch);
+    outbox.push(batch);
+  });
+  const emit: Emit = (event) => {
+    tally.count(event);
+    batcher.add(event);
   };
 
+  const pause = (): void => {
+    watching?.abort();
+    watching = undefined;
+    presses.forget();
+    batcher.seal();
+  };
+  const resume = (): void => {
+    if (stopped || watching !== undefined) return;
+    watching = new AbortController();
+    const { signal } = watching;
+    observe(options, { target: options.target ?? document, clock, emit, signal }, presses);
+    observePage(signal, () => {
+      batcher.seal();
+      outbox.hurry();
+    });
+  };
+  resume();
   return {
     pause,
-    resume() {
-      if (!stopped) undo ??= observe();
-    },
+    resume,
     flush() {
       batcher.seal();
-      return sender.settled();
+      return outbox.settled();
     },
     async stop() {
       if (stopped) return;
       stopped = true;
-      batcher.add({ type: "end", t_us: clock.now_us() });
+      emit({ type: "end", t_us: clock.now_us() });
       pause();
-      await within(sender.emptied(), limits.stop_timeout_ms);
-      sender.close();
-      for (const { batch } of queue.entries()) hub.dropped(batch);
+      monitor.close();
+      await outbox.close();
     },
+    quality: () => tally.quality(presses.held(), clock.reading()),
     on: hub.on,
-    stats: hub.stats,
   };
 }
 
-/** Everything between an observer and the network. */
-function createLine(
-  options: StartOptions,
-  limits: Limits,
-  clock: Clock,
-  hub: Hub,
-): { batcher: Batcher; queue: Queue; sender: Sender } {
-  const queue = createQueue(limits.queue_batches_max);
-  const sender = createSender({
-    queue,
-    limits,
-    post: createPost(options.endpoint, limits.request_timeout_ms),
-    events: hub,
-    ...("keepalive" in Request.prototype ? {} : { beacon: (body: string) => beacon(options.endpoint, body) }),
-  });
-  const seal = createSealer(options, clock);
-  const batcher = createBatcher(limits, (events) => {
-    const batch = seal(events);
-    const dropped = queue.push(batch);
-    hub.sealed(batch);
-    if (dropped !== undefined) hub.dropped(dropped);
-    sender.wake();
-  });
-  return { batcher, queue, sender };
-}
-
-/** Wraps events in the batch that the contract describes, and numbers it. */
-function createSealer(options: StartOptions, clock: Clock): (events: InputEvent[]) => EventBatch {
-  const detected = detectDevice();
-  let layout = detected.layout;
-  void detectLayout().then((name) => (layout = name));
+/** Wraps events in the batch that the contract describes, and numbers it. Without consent the device is not looked at. */
+function createSealer(options: StartOptions, clock: Clock, withheld: boolean): (events: InputEvent[]) => EventBatch {
+  let layout: BatchDevice["layout"] = "unknown";
+  if (!withheld) void detectLayout().then((name) => (layout = name));
   let device: BatchDevice | undefined;
   let seq = 0;
 
   return (events) => {
     // Frozen by the first batch: references belong to a device class, which must not change within a session.
-    device ??= { ...detected, layout, ...options.device };
-    const batch: EventBatch = {
+    device ??= { ...detectDevice(), layout, ...options.device };
+    return {
       v: 1,
       tenant: options.tenant,
-      ...(options.subject === undefined ? {} : { subject: options.subject }),
+      subject: options.subject,
       session: options.session,
-      seq,
+      seq: seq++,
       purpose: options.purpose ?? "session",
       consent: options.consent,
-      clock: { origin_us: clock.origin_us, resolution_us: clock.resolution_us() },
+      clock: clock.reading(),
       device,
       detail: options.detail ?? "class",
       events,
     };
-    seq += 1;
-    return batch;
   };
 }
 
-/** What observers write to, alive over pause and resume: press numbers never begin anew within a session. */
-interface Line {
-  clock: Clock;
-  batcher: Batcher;
-  sender: Sender;
-  presses: Presses;
-}
-
-function observeAll(options: StartOptions, { clock, batcher, sender, presses }: Line): Undo {
-  const capture = options.capture ?? ["keys", "pointer"];
-  const watch: Watch = { target: options.target ?? document, clock, emit: batcher.add };
-  const undos: Undo[] = [];
+function observe({ capture = ["keys", "pointer"], detail = "class" }: StartOptions, watch: Watch, presses: Presses): void {
   if (capture.includes("keys")) {
-    undos.push(observeKeys(watch, presses, options.detail ?? "class"));
-    undos.push(observeBlur({ ...watch, target: window }, presses));
+    observeKeys(watch, presses, detail);
+    observeBlur(watch, presses);
   }
-  if (capture.includes("pointer")) undos.push(observePointer(watch), observeScroll(watch));
-  undos.push(
-    observePage(() => {
-      batcher.seal();
-      sender.hurry();
-    }),
-  );
-  return () => {
-    for (const undo of undos) undo();
-    presses.forget();
-  };
-}
-
-/** What stands in where consent is withheld: it watches nothing and sends nothing. */
-function inert(hub: Hub): Handle {
-  const nothing = (): void => undefined;
-  const done = (): Promise<void> => Promise.resolve();
-  return { pause: nothing, resume: nothing, flush: done, stop: done, on: hub.on, stats: hub.stats };
-}
-
-/** Waits for a promise, but no longer than this. */
-function within(promise: Promise<void>, wait_ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, wait_ms);
-    void promise.then(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
+  if (capture.includes("pointer")) {
+    observePointer(watch);
+    observeScroll(watch);
+  }
 }

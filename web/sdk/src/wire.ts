@@ -53,7 +53,7 @@ export interface BatchDevice {
 export interface EventBatch {
   v: 1;
   tenant: string;
-  subject?: string;
+  subject?: string | undefined;
   session: string;
   /** Runs from 0 within a session; a gap tells the server that a batch was dropped. */
   seq: number;

@@ -4,7 +4,8 @@ import { isDecision, type Decision, type Scenario, type SessionSummary, type Sta
 
 const REQUEST_TIMEOUT_MS = 8_000;
 
-export const EVENTS_ENDPOINT = "/v1/events";
+/** The gateway that serves this page. */
+export const GATEWAY = "";
 export const STREAM_ENDPOINT = "/v1/decisions/stream";
 
 export const fetchScenario = (): Promise<Scenario | undefined> => get<Scenario>("/v1/demo");

@@ -6,7 +6,7 @@ import type { Capture } from "./use-capture.ts";
 import classes from "./LeavingData.module.css";
 
 export function LeavingData({ capture }: { capture: Capture }) {
-  const { lastBatch, stats } = capture;
+  const { lastBatch, counts } = capture;
   return (
     <section className={classes.panel} aria-label="What leaves this page">
       <div className={classes.text}>
@@ -16,10 +16,10 @@ export function LeavingData({ capture }: { capture: Capture }) {
           There is no field that could hold what you typed, and the server refuses any batch that has one.
         </p>
         <dl className={`${classes.counts ?? ""} number`}>
-          <Count name="batches" value={stats?.batches ?? 0} />
-          <Count name="events" value={stats?.events ?? 0} />
-          <Count name="taken" value={stats?.accepted ?? 0} />
-          <Count name="dropped" value={stats?.dropped_batches ?? 0} />
+          <Count name="batches" value={counts.batches} />
+          <Count name="events" value={counts.events} />
+          <Count name="taken" value={counts.accepted} />
+          <Count name="dropped" value={counts.dropped} />
         </dl>
       </div>
       <pre className={classes.code} tabIndex={0} aria-label="Last batch as JSON">

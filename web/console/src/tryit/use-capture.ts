@@ -1,19 +1,27 @@
 /** Runs the SDK on one field for as long as there is a session, and shows what it sends. */
 
-import { start, type EventBatch, type Purpose, type Stats } from "@ductus/sdk";
+import { start, type EventBatch, type Purpose } from "@ductus/sdk";
 import { useEffect, useState, type RefObject } from "react";
-import { EVENTS_ENDPOINT } from "../api/server.ts";
+import { GATEWAY } from "../api/server.ts";
 
 export interface Capture {
   lastBatch: EventBatch | null;
-  /** Key presses sent in this session. */
+  /** Key presses captured in this session. */
   presses: number;
-  stats: Readonly<Stats> | null;
+  counts: Readonly<Counts>;
   /** What went wrong last; null while all is well. */
   trouble: string | null;
 }
 
-const NOTHING: Capture = { lastBatch: null, presses: 0, stats: null, trouble: null };
+/** Of this session. */
+export interface Counts {
+  batches: number;
+  events: number;
+  accepted: number;
+  dropped: number;
+}
+
+const NOTHING: Capture = { lastBatch: null, presses: 0, counts: { batches: 0, events: 0, accepted: 0, dropped: 0 }, trouble: null };
 
 export interface CaptureTarget {
   tenant: string;
@@ -30,7 +38,7 @@ export function useCapture(field: RefObject<HTMLElement | null>, target: Capture
   useEffect(() => {
     if (session === null || field.current === null) return;
     const handle = start({
-      endpoint: EVENTS_ENDPOINT,
+      endpoint: GATEWAY,
       tenant,
       subject,
       session,
@@ -39,20 +47,27 @@ export function useCapture(field: RefObject<HTMLElement | null>, target: Capture
       capture: ["keys"],
       target: field.current,
     });
+    const counts = { ...NOTHING.counts };
     const update = (change: Partial<Capture>): void => {
-      setCapture((before) => ({ ...before, ...change, stats: handle.stats() }));
+      setCapture((before) => ({ ...before, ...change, presses: handle.quality().keys.captured, counts: { ...counts } }));
     };
-    let presses = 0;
     handle.on("batch", (lastBatch) => {
-      presses += lastBatch.events.filter((event) => event.type === "down").length;
-      update({ lastBatch, presses });
+      counts.batches += 1;
+      counts.events += lastBatch.events.length;
+      update({ lastBatch });
     });
-    handle.on("accepted", () => { update({ trouble: null }); });
+    handle.on("accepted", () => {
+      counts.accepted += 1;
+      update({ trouble: null });
+    });
     handle.on("rejected", ({ reason }) => { update({ trouble: `The line refused a batch: ${reason}.` }); });
     handle.on("retry", ({ wait_ms }) => {
       update({ trouble: `The line does not answer; next try in ${Math.ceil(wait_ms / 1000)} s. What you type waits here.` });
     });
-    handle.on("dropped", ({ events }) => { update({ trouble: `The line was away too long: ${events} events were dropped.` }); });
+    handle.on("dropped", ({ events }) => {
+      counts.dropped += 1;
+      update({ trouble: `The line was away too long: ${events} events were dropped.` });
+    });
     return () => {
       void handle.stop();
       setCapture((before) => ({ ...NOTHING, lastBatch: before.lastBatch }));

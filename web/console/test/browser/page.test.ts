@@ -5,7 +5,7 @@ import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { launchChromium } from "../../../test-support/chromium.ts";
 import { contract } from "../../../test-support/contract.ts";
-import { startMock, type Mock } from "./mock.ts";
+import { startMock, type Mock } from "../../../test-support/mock.ts";
 
 let browser: Browser;
 let mock: Mock;

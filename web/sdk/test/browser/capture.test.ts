@@ -7,7 +7,7 @@ import { contract } from "../../../test-support/contract.ts";
 import type { Handle } from "../../src/index.ts";
 import { startCollector, type Collector } from "./collector.ts";
 
-declare const window: Window & { handle: Handle; log: [string, { wait_ms: number }][] };
+declare const window: Window & { handle: Handle; log: [string, { wait_ms: number }][]; moves: number; tokens: number; undo: () => void; risks: number[] };
 
 const TYPED = "Zxqj 74!";
 
@@ -101,6 +101,33 @@ describe("keys", () => {
     expect(collector.batches()[0]?.detail).toBe("hand");
   });
 
+  test("of a composition are the input method's, not the hand's", async () => {
+    await open();
+    await page.click("#text");
+    const debug = await context.newCDPSession(page);
+    await debug.send("Input.imeSetComposition", { text: "か", selectionStart: 1, selectionEnd: 1 });
+    await page.keyboard.press("a");
+    await debug.send("Input.insertText", { text: "か" });
+    await page.keyboard.press("Enter");
+    await flush();
+    expect(await page.inputValue("#text")).toMatch(/か/);
+    expect(classes()).toEqual(["enter"]);
+  });
+
+  test("whose release goes elsewhere are told by the blur between, and counted", async () => {
+    await open();
+    await page.click("#text");
+    await page.keyboard.down("a");
+    await page.evaluate(() => { document.querySelector<HTMLIFrameElement>("#frame")?.contentWindow?.focus(); });
+    await page.keyboard.up("a");
+    await page.focus("#text");
+    await page.keyboard.press("b");
+    await flush();
+    const keys = collector.events().flatMap((event) => ("press" in event ? [`${event.type} ${event.press}`] : event.type === "blur" ? ["blur"] : []));
+    expect(keys).toEqual(["down 1", "blur", "down 2", "up 2"]);
+    expect(await page.evaluate(() => window.handle.quality())).toMatchObject({ keys: { captured: 2, needed: 48 }, lost_releases: 0.5 });
+  });
+
   test("made by a script are not seen", async () => {
     await open();
     await page.evaluate(() => {
@@ -113,7 +140,7 @@ describe("keys", () => {
 });
 
 describe("secrets", () => {
-  test.each(["#secret", "#code", "#ignored"])("nothing of %s is sent, the next field is", async (field) => {
+  test.each(["#secret", "#code", "#month", "#ignored"])("nothing of %s is sent, the next field is", async (field) => {
     await open();
     await page.focus(field);
     await page.keyboard.type(TYPED);
@@ -140,8 +167,13 @@ describe("secrets", () => {
     await open("consent=withheld");
     await page.click("#text");
     await page.keyboard.type("ab");
-    await page.evaluate(() => window.handle.stop());
+    await page.evaluate(() => {
+      window.handle.on("risk", () => undefined);
+      window.handle.resume();
+      return window.handle.stop();
+    });
     expect(collector.bodies).toEqual([]);
+    expect(collector.authorizations).toEqual([]);
   });
 });
 
@@ -162,6 +194,28 @@ test("the pointer moves, presses, releases and scrolls", async () => {
     "press primary", "release primary", "press secondary", "release secondary",
   ]);
   expect(events.find((event) => event.type === "scroll")).toMatchObject({ x: 200, y: 500, dx: 0, dy: 120 });
+});
+
+test("moves between two frames are not lost", async () => {
+  await open();
+  await page.mouse.move(10, 600);
+  await flush();
+  const debug = await context.newCDPSession(page);
+  const [moves_before, dispatched_before] = [collector.events().length, await page.evaluate(() => window.moves)];
+  const busy = page.evaluate(() => { for (const end = performance.now() + 600; performance.now() < end; );  });
+  for (let step = 1; step <= 20; step += 1) {
+    void debug.send("Input.dispatchMouseEvent", { type: "mouseMoved", x: 10 + 10 * step, y: 600 });
+    await new Promise((resolve) => setTimeout(resolve, 15));
+  }
+  await busy;
+  await vi.waitFor(async () => { expect(await page.evaluate(() => window.moves)).toBeGreaterThan(dispatched_before); });
+  await page.waitForTimeout(200);
+  await flush();
+  const dispatched = (await page.evaluate(() => window.moves)) - dispatched_before;
+  const moves = collector.events().slice(moves_before).filter((event) => event.type === "move");
+  expect(dispatched).toBeLessThan(10);
+  expect(moves.length).toBeGreaterThan(2 * dispatched);
+  expect(moves.map(({ x }) => x)).toEqual([...moves.map(({ x }) => x)].sort((a, b) => a - b));
 });
 
 test("a batch has the shape and the clock of the contract", async () => {
@@ -222,6 +276,42 @@ describe("sending", () => {
     expect(collector.batches().map((batch) => batch.seq)).toEqual([0]);
   });
 
+  test("offline, batches wait and come in order", async () => {
+    await open("queue=100");
+    await page.focus("#text");
+    await context.setOffline(true);
+    await page.keyboard.type("abcd");
+    await page.waitForFunction(() => window.log.some(([name]) => name === "retry"));
+    expect(collector.bodies).toEqual([]);
+    await context.setOffline(false);
+    await vi.waitFor(() => { expect(collector.bodies.map((body) => (JSON.parse(body) as { seq: number }).seq)).toEqual([0, 1, 2, 3]); }, 5_000);
+  });
+
+  test("what no longer fits while offline is told, and missing in the numbers", async () => {
+    await open("queue=2");
+    await page.focus("#text");
+    await context.setOffline(true);
+    await page.keyboard.type("abcde");
+    const dropped = page.waitForFunction(() => window.log.filter(([name]) => name === "dropped").length === 3);
+    await dropped;
+    await context.setOffline(false);
+    await vi.waitFor(() => { expect(collector.bodies).toHaveLength(2); }, 5_000);
+    const told = await page.evaluate(() => window.log.filter(([name]) => name === "dropped").map(([, event]) => (event as unknown as { seq: number }).seq));
+    expect([...told, ...collector.batches().map(({ seq }) => seq)].sort()).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  test("a token is fetched once, and afresh when the gateway refuses it", async () => {
+    await open("token");
+    collector.answers.push({ status: 202 }, { status: 401 });
+    await page.focus("#text");
+    for (const key of "ab") {
+      await page.keyboard.press(key);
+      await flush();
+    }
+    await vi.waitFor(() => { expect(classes()).toEqual(["letter", "letter"]); }, 5_000);
+    expect(collector.authorizations).toEqual(["1", "1", "2"].map((issue) => `Bearer session-1-token-${issue}`));
+  });
+
   test("a refused batch is counted and not repeated", async () => {
     await open();
     collector.answers.push({ status: 400 });
@@ -230,7 +320,7 @@ describe("sending", () => {
     await flush();
     await page.keyboard.type("b");
     await flush();
-    expect(await page.evaluate(() => window.handle.stats())).toMatchObject({ batches: 2, accepted: 1, rejected: 1 });
+    expect(await page.evaluate(() => window.log.map(([name]) => name))).toEqual(["batch", "rejected", "batch", "accepted"]);
     expect(collector.batches().map((batch) => batch.seq)).toEqual([1]);
   });
 
@@ -244,6 +334,43 @@ describe("sending", () => {
     await page.keyboard.type("c");
     await flush();
     expect(collector.events().flatMap((event) => (event.type === "down" ? [event.press] : []))).toEqual([1, 2]);
+  });
+});
+
+describe("the risk", () => {
+  const listen = (): Promise<void> => page.evaluate(() => {
+    window.risks = [];
+    window.undo = window.handle.on("risk", ({ risk }) => window.risks.push(risk));
+  });
+  const heard = (risks: number[]): Promise<unknown> => vi.waitFor(async () => { expect(await page.evaluate(() => window.risks)).toEqual(risks); }, 5_000);
+  const connected = (count: number): Promise<unknown> => vi.waitFor(() => { expect(collector.monitor.connected()).toBe(count); }, 5_000);
+
+  test("is asked for only while somebody listens, with the token", async () => {
+    await open("token");
+    await page.waitForTimeout(200);
+    expect(collector.authorizations).toEqual([]);
+    await listen();
+    await connected(1);
+    collector.monitor.say("3-1", { risk: 12 });
+    await heard([12]);
+    await page.evaluate(() => { window.undo(); });
+    await connected(0);
+    expect(collector.authorizations).toEqual(["Bearer session-1-token-1"]);
+  });
+
+  test("comes back where it was after the connection broke", async () => {
+    await open();
+    await listen();
+    await connected(1);
+    collector.monitor.say("3-7", { risk: 12 });
+    await heard([12]);
+    collector.monitor.cut();
+    await vi.waitFor(() => { expect(collector.monitor.lastIds).toEqual([undefined, "3-7"]); }, 5_000);
+    await connected(1);
+    collector.monitor.say("3-8", { risk: 97 });
+    await heard([12, 97]);
+    await page.evaluate(() => window.handle.stop());
+    await connected(0);
   });
 });
 

@@ -4,16 +4,16 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-const SERVER = fileURLToPath(new URL("../../mock/server.mjs", import.meta.url));
+const SERVER = fileURLToPath(new URL("../console/mock/server.mjs", import.meta.url));
 
 export interface Mock {
   readonly url: string;
   stop(): Promise<void>;
 }
 
-/** Port 0 takes any free one. */
-export async function startMock(port = 0): Promise<Mock> {
-  const child = spawn(process.execPath, [SERVER, "--port", String(port)], { stdio: ["ignore", "pipe", "inherit"] });
+/** Port 0 takes any free one; with a key the mock asks for credentials. */
+export async function startMock(port = 0, key?: string): Promise<Mock> {
+  const child = spawn(process.execPath, [SERVER, "--port", String(port), ...(key === undefined ? [] : ["--key", key])], { stdio: ["ignore", "pipe", "inherit"] });
   const [line] = (await once(child.stdout, "data")) as [Buffer];
   const url = /http:\S+/.exec(line.toString())?.[0];
   if (url === undefined) throw new Error(`the mock did not say where it listens: ${line.toString()}`);
