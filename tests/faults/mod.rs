@@ -2,6 +2,7 @@
 
 mod archive;
 mod broker;
+mod gateway;
 mod index;
 mod input;
 mod models;

@@ -15,6 +15,7 @@
 pub mod broker;
 pub mod chaos;
 pub mod clock;
+pub mod door;
 pub mod kafka;
 pub mod ledger;
 pub mod load;

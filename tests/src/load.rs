@@ -212,34 +212,66 @@ impl Person {
     }
 
     fn record(&self, events: &[InputEvent], seq: u32, start_us: i64, device: Device) -> Outgoing {
+        let batch = Batch {
+            subject: &self.subject,
+            session: &format!("{}-{}", self.subject, self.sessions),
+            purpose: Purpose::Session,
+            device,
+            start_us,
+        };
+        Outgoing {
+            key: self.subject.clone(),
+            timestamp_us: events.last().map_or(start_us, |event| event.t_us),
+            value: batch.of(seq, events),
+            events: events.len() as u64,
+        }
+    }
+}
+
+/// What the batches of a session have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// Subject.
+    pub subject: &'a str,
+    /// Session.
+    pub session: &'a str,
+    /// What the events may be used for.
+    pub purpose: Purpose,
+    /// Device class.
+    pub device: Device,
+    /// The clock's origin, µs since the Unix epoch.
+    pub start_us: i64,
+}
+
+impl Batch<'_> {
+    /// The tenant of everybody.
+    pub const TENANT: &'static str = "acme";
+
+    /// The batch with this number, as JSON.
+    pub fn of(&self, seq: u32, events: &[InputEvent]) -> Vec<u8> {
         let wire_event = |event: &InputEvent| {
             wire::Event::from(&InputEvent {
-                t_us: event.t_us - start_us,
+                t_us: event.t_us - self.start_us,
                 kind: coarse(event.kind),
             })
         };
         let batch = EventBatch {
             v: wire::VERSION,
-            tenant: "acme".to_owned(),
-            subject: Some(self.subject.clone()),
-            session: format!("{}-{}", self.subject, self.sessions),
+            tenant: Self::TENANT.to_owned(),
+            subject: Some(self.subject.to_owned()),
+            session: self.session.to_owned(),
             seq,
-            purpose: Purpose::Session,
+            purpose: self.purpose,
             consent: Consent::Granted,
             clock: Clock {
-                origin_us: start_us,
+                origin_us: self.start_us,
                 resolution_us: 100,
             },
-            device,
+            device: self.device,
             detail: KeyDetail::Class,
             events: events.iter().map(wire_event).collect(),
         };
-        Outgoing {
-            key: self.subject.clone(),
-            timestamp_us: events.last().map_or(start_us, |event| event.t_us),
-            value: serde_json::to_vec(&batch).unwrap(),
-            events: events.len() as u64,
-        }
+        serde_json::to_vec(&batch).unwrap()
     }
 }
 

@@ -131,6 +131,16 @@ impl World {
         program
     }
 
+    /// `ductus gateway` at this address.
+    pub async fn start_gateway(&self, listen: &str) -> Program {
+        let mut arguments = self.arguments(&["gateway"], "off");
+        let at = ["--set".to_owned(), format!("gateway.listen={listen}")];
+        arguments.splice(0..0, at);
+        let mut program = Program::start("ductus", self.folder.path(), &arguments);
+        program.until_ready(listen).await;
+        program
+    }
+
     /// The same without waiting until it is ready: it cannot be yet.
     pub fn start_unready(&self, role: &[&str]) -> Program {
         Program::start(

@@ -3,6 +3,7 @@
 mod bad_input;
 mod doctor;
 mod end_to_end;
+mod gateway;
 mod interruptions;
 mod recordings;
 mod retraining;

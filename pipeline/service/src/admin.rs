@@ -5,14 +5,24 @@
 use crate::health::Health;
 use crate::shutdown::Shutdown;
 use anyhow::Context;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use prometheus::{Encoder, Registry, TextEncoder};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus::{Encoder, IntCounter, Registry, TextEncoder};
 use std::net::{SocketAddr, TcpListener};
 use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+use tower::ServiceExt;
+
+/// After a connection that could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 struct Admin {
@@ -62,25 +72,47 @@ pub fn bind(listen: &str, key: &str) -> anyhow::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Serves `router` on `listener` in a thread of its own until `shutdown`, then lets open requests end within `grace`.
+/// A runtime for a web server.
 ///
 /// # Errors
-/// The system gives no thread or no runtime.
-pub fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: Shutdown,
-    grace: std::time::Duration,
-) -> anyhow::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+/// The system gives no threads.
+pub fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("http")
         .enable_all()
-        .build()?;
+        .build()
+}
+
+/// Bounds on connections.
+#[derive(Clone, Debug)]
+pub struct Sockets {
+    /// How long the head of a request may take to arrive.
+    pub head_timeout: Duration,
+    /// Most open at once; more are closed unanswered.
+    pub max: usize,
+    /// How long open requests may take to end after a stop was asked for.
+    pub grace: Duration,
+    /// Counts those that found no room.
+    pub refused: IntCounter,
+}
+
+/// Serves `router` on `listener` in a thread of its own until `shutdown`.
+///
+/// # Errors
+/// The system gives no thread.
+pub fn serve(
+    runtime: Runtime,
+    listener: TcpListener,
+    router: Router,
+    shutdown: Shutdown,
+    sockets: Sockets,
+) -> anyhow::Result<JoinHandle<()>> {
     let thread = std::thread::Builder::new()
         .name("http-main".to_owned())
         .spawn(move || {
-            let served = runtime.block_on(serve_until(listener, router, shutdown, grace));
+            let grace = sockets.grace;
+            let served = runtime.block_on(serve_until(listener, router, shutdown, sockets));
             if let Err(error) = served {
                 tracing::error!(%error, "the web server ended");
             }
@@ -89,25 +121,64 @@ pub fn serve(
     Ok(thread)
 }
 
-/// The same inside a runtime.
-///
-/// # Errors
-/// The listener fails.
-pub async fn serve_until(
+/// HTTP/1.1 by hand, because a head that comes too slowly must not hold a connection, which `axum::serve` lets it.
+async fn serve_until(
     listener: TcpListener,
     router: Router,
     shutdown: Shutdown,
-    grace: std::time::Duration,
+    sockets: Sockets,
 ) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let stopping = shutdown.clone();
-    let server = axum::serve(listener, service).with_graceful_shutdown(async move { stopping.requested().await });
-    tokio::select! {
-        served = server => served,
-        () = async {
-            shutdown.requested().await;
-            tokio::time::sleep(grace).await;
-        } => Ok(()),
+    let mut open = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = open.join_next() => continue,
+            () = shutdown.requested() => break,
+        };
+        match accepted {
+            Ok(_) if open.len() >= sockets.max => sockets.refused.inc(),
+            Ok((stream, peer)) => {
+                // Answers are small and are waited for.
+                let _ = stream.set_nodelay(true);
+                let connection = converse(stream, peer, router.clone(), shutdown.clone(), sockets.head_timeout);
+                open.spawn(connection);
+            }
+            Err(error) => {
+                // Out of descriptors, mostly: those that are open go on, and in a moment one may be free.
+                tracing::warn!(%error, "a connection cannot be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    let ended = async { while open.join_next().await.is_some() {} };
+    // Whoever takes longer is cut off.
+    let _ = tokio::time::timeout(sockets.grace, ended).await;
+    Ok(())
+}
+
+/// One connection, to its end.
+async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, shutdown: Shutdown, head_timeout: Duration) {
+    let answer = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_timeout)
+        .serve_connection(TokioIo::new(stream), answer)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.requested() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // A client that went away, or spoke something else: its own affair.
+        tracing::debug!(%error, "a connection ended");
     }
 }

@@ -38,6 +38,9 @@ pub enum Role {
     CheckConfig,
     /// Reaches every dependency and says what is wrong and how to mend it.
     Doctor,
+    /// Makes, lists, rotates and revokes the keys of applications.
+    #[command(subcommand)]
+    Keys(KeysCommand),
 }
 
 impl Role {
@@ -52,6 +55,7 @@ impl Role {
             Self::Replay(_) => "replay",
             Self::CheckConfig => "check-config",
             Self::Doctor => "doctor",
+            Self::Keys(_) => "keys",
         }
     }
 }
@@ -71,6 +75,48 @@ pub struct DemoOptions {
     /// Address of the page; the same as --set gateway.listen=ADDR.
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
+}
+
+/// What `keys` does.
+#[derive(Clone, Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Makes a key and prints it, once: `{"id": …, "key": …}`.
+    Create {
+        /// Whose data it reaches.
+        #[arg(long)]
+        tenant: String,
+        /// What it may do, with commas between: ingest, verify, monitor, admin.
+        #[arg(long)]
+        scopes: String,
+        /// What people call it.
+        #[arg(long, default_value = "from the command line")]
+        label: String,
+    },
+    /// Lists the keys of a tenant, one a line, without their secrets.
+    List {
+        /// Whose.
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Gives a key a new secret and prints it, once; the old one stays valid for a while.
+    Rotate {
+        /// Whose.
+        #[arg(long)]
+        tenant: String,
+        /// How long the old secret stays valid, in seconds.
+        #[arg(long, default_value_t = 86_400)]
+        grace_s: u32,
+        /// The key's id.
+        key: String,
+    },
+    /// Ends a key.
+    Revoke {
+        /// Whose.
+        #[arg(long)]
+        tenant: String,
+        /// The key's id.
+        key: String,
+    },
 }
 
 /// Options of `index`.
@@ -133,6 +179,8 @@ mod tests {
             ("ductus archive", "archive"),
             ("ductus check-config", "check-config"),
             ("ductus doctor", "doctor"),
+            ("ductus keys create --tenant shop --scopes ingest,monitor", "keys"),
+            ("ductus keys rotate --tenant shop a1b2", "keys"),
         ];
         for (line, name) in cases {
             let cli = Cli::try_parse_from(line.split(' ')).expect(line);

@@ -9,8 +9,9 @@ mod sections;
 
 pub use layers::{Mistake, Origin};
 pub use sections::{
-    Archive, DeadLetterPayload, Decision, Demo, Elasticsearch, Evidence, Gateway, Limits, LogFormat, Models,
-    OnnxRuntime, References, Replay, Score, Secret, Session, Telemetry, Topics, Window, Windows,
+    Access, AccessMode, Archive, DeadLetterPayload, Decision, Demo, Elasticsearch, Evidence, Gateway, Limits,
+    LogFormat, Models, OnnxRuntime, Questions, References, Replay, Score, Secret, Session, Telemetry, Topics, Window,
+    Windows,
 };
 
 use ductus_dynamics::compare::ReferencePolicy;
@@ -57,6 +58,8 @@ pub struct Config {
     pub elasticsearch: Elasticsearch,
     pub archive: Archive,
     pub gateway: Gateway,
+    pub access: Access,
+    pub questions: Questions,
     pub replay: Replay,
     pub demo: Demo,
     pub telemetry: Telemetry,
@@ -377,6 +380,8 @@ fn is_secret(key: &str) -> bool {
         "password",
         "secret",
         "api_key",
+        "signing_keys",
+        "access.database",
         ".pem",
         "oauthbearer.config",
         "sasl.jaas",

@@ -15,31 +15,38 @@ mod catch_up;
 mod events;
 mod feed;
 mod ingest;
+mod keys;
 mod monitor;
+mod openapi;
 mod page;
+mod people;
 mod place;
 mod problem;
 pub mod publisher;
+mod rate;
 mod sessions;
 mod stream;
+mod subjects;
 
+pub use access::Caller;
 pub use ingest::{Accepted, Ingest, Refusal};
 
-use crate::admin;
+use crate::admin::{self, Sockets};
 use crate::config::Config;
 use crate::health::Health;
 use crate::metrics::GatewayMetrics;
 use crate::shutdown::Shutdown;
+use access::Access;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::map_response;
 use axum::response::Response;
-use axum::routing::get;
 use board::Board;
 use catch_up::CatchUp;
 use ductus_dynamics::line::Accounting;
 use feed::Feed;
+use people::People;
 use prometheus::Registry;
 use publisher::Publisher;
 use serde_json::Value;
@@ -49,6 +56,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::decompression::RequestDecompressionLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// Scripts, styles and connections of our own only. Styles may stand in the page, because the component library puts them
 /// there; nobody may frame it.
@@ -80,9 +91,12 @@ pub struct Gateway {
 }
 
 struct Inner {
+    access: Access,
     ingest: Ingest,
     board: Arc<Board>,
     catch_up: CatchUp,
+    /// None where no questions about people are answered.
+    people: Option<Arc<People>>,
     extra: Box<dyn Extra>,
     metrics: GatewayMetrics,
     shutdown: Shutdown,
@@ -91,6 +105,9 @@ struct Inner {
     connections: Arc<Semaphore>,
     retry_after_s: u32,
     batch_bytes_max: usize,
+    body_bytes_max: usize,
+    body_batches_max: usize,
+    body_timeout: Duration,
     origins: Vec<String>,
     started: Instant,
 }
@@ -103,14 +120,18 @@ pub struct Running {
     pub gateway: Gateway,
     server: JoinHandle<()>,
     feed: JoinHandle<()>,
+    references: Option<JoinHandle<()>>,
 }
 
 impl Running {
     /// Waits until it has drained.
     pub fn join(self) {
-        // A panic of either was told by its own thread.
+        // A panic of any was told by its own thread.
         let _ = self.server.join();
         let _ = self.feed.join();
+        if let Some(references) = self.references {
+            let _ = references.join();
+        }
     }
 }
 
@@ -129,14 +150,22 @@ impl Gateway {
     ) -> anyhow::Result<Running> {
         let address = listener.local_addr()?;
         let metrics = GatewayMetrics::register(registry)?;
+        let runtime = admin::runtime()?;
+        let access = runtime.block_on(Access::open(config, metrics.clone()))?;
         let publisher = Publisher::open(&config.kafka.settings(), &config.topics.events, "gateway")?;
         let board = Arc::new(Board::new(&config.gateway));
         let feed = Feed::open(config, Arc::clone(&board), metrics.clone())?.spawn(health.clone(), shutdown.clone())?;
+        let (people, references) = match config.questions.enabled {
+            true => People::start(config, health, shutdown).map(|(people, thread)| (Some(people), Some(thread)))?,
+            false => (None, None),
+        };
         let gateway = Self {
             inner: Arc::new(Inner {
+                access,
                 ingest: Ingest::new(config, publisher, metrics.clone()),
                 board,
                 catch_up: CatchUp::new(config),
+                people,
                 extra,
                 metrics,
                 shutdown: shutdown.clone(),
@@ -144,18 +173,27 @@ impl Gateway {
                 connections: Arc::new(Semaphore::new(config.gateway.connections_max)),
                 retry_after_s: config.gateway.retry_after_s,
                 batch_bytes_max: config.limits.batch_bytes_max,
+                body_bytes_max: config.gateway.body_bytes_max,
+                body_batches_max: config.gateway.body_batches_max,
+                body_timeout: Duration::from_millis(config.gateway.body_timeout_ms),
                 origins: origins(&config.gateway.cors_origins),
                 started: Instant::now(),
             }),
         };
         let router = gateway.router().merge(admin::router(health.clone(), registry.clone()));
-        let grace = Duration::from_millis(config.gateway.shutdown_grace_ms);
-        let server = admin::serve(listener, router, shutdown.clone(), grace)?;
+        let sockets = Sockets {
+            head_timeout: Duration::from_millis(config.gateway.head_timeout_ms),
+            max: config.gateway.sockets_max,
+            grace: Duration::from_millis(config.gateway.shutdown_grace_ms),
+            refused: gateway.inner.metrics.sockets_refused.clone(),
+        };
+        let server = admin::serve(runtime, listener, router, shutdown.clone(), sockets)?;
         Ok(Running {
             address,
             gateway,
             server,
             feed,
+            references,
         })
     }
 
@@ -181,6 +219,30 @@ impl Gateway {
         }
     }
 
+    /// The routes of the API, and what they say of themselves.
+    fn routes(body_bytes_max: usize) -> (Router<Self>, OpenApi) {
+        OpenApiRouter::with_openapi(openapi::begin())
+            .routes(routes!(events::post, events::websocket))
+            .layer(RequestDecompressionLayer::new())
+            .routes(routes!(subjects::enrol))
+            .routes(routes!(subjects::verify))
+            .layer(DefaultBodyLimit::max(body_bytes_max))
+            .routes(routes!(stream::decisions))
+            .routes(routes!(sessions::list))
+            .routes(routes!(sessions::decisions))
+            .routes(routes!(monitor::risk))
+            .routes(routes!(monitor::monitor))
+            .routes(routes!(subjects::view))
+            .routes(routes!(keys::mint))
+            .routes(routes!(keys::list, keys::create))
+            .routes(routes!(keys::revoke))
+            .routes(routes!(keys::rotate))
+            .routes(routes!(sessions::stats))
+            .routes(routes!(sessions::demo))
+            .routes(routes!(openapi::document))
+            .split_for_parts()
+    }
+
     /// Every route but those of `admin`.
     pub fn router(&self) -> Router {
         let origins: Vec<HeaderValue> = self
@@ -191,18 +253,16 @@ impl Gateway {
             .collect();
         let cors = CorsLayer::new()
             .allow_origin(AllowOrigin::list(origins))
-            .allow_methods([Method::GET, Method::POST])
-            .allow_headers([header::CONTENT_TYPE]);
-        Router::new()
-            .route("/v1/events", get(events::websocket).post(events::post))
-            .layer(DefaultBodyLimit::max(self.inner.batch_bytes_max))
-            .route("/v1/decisions/stream", get(stream::decisions))
-            .route("/v1/sessions", get(sessions::list))
-            .route("/v1/sessions/{session}/decisions", get(sessions::decisions))
-            .route("/v1/sessions/{session}/risk", get(monitor::risk))
-            .route("/v1/sessions/{session}/monitor", get(monitor::monitor))
-            .route("/v1/stats", get(sessions::stats))
-            .route("/v1/demo", get(sessions::demo))
+            .allow_methods([Method::GET, Method::POST, Method::DELETE])
+            .allow_headers([
+                header::AUTHORIZATION,
+                header::CONTENT_ENCODING,
+                header::CONTENT_TYPE,
+                HeaderName::from_static("last-event-id"),
+            ])
+            .expose_headers([header::RETRY_AFTER]);
+        let (routes, _) = Self::routes(self.inner.body_bytes_max);
+        routes
             .fallback(page::serve)
             .layer(cors)
             .layer(map_response(secure))

@@ -4,6 +4,7 @@
 //! the roles differ in what they are built of, never in how they start, report and stop; only [`output`] writes to standard
 //! output.
 
+pub mod accounts;
 pub mod admin;
 pub mod archive;
 pub mod cli;
@@ -14,6 +15,7 @@ pub mod gateway;
 pub mod health;
 pub mod index;
 pub mod kafka;
+pub mod keys;
 pub mod metrics;
 pub mod output;
 pub mod process;

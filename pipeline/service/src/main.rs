@@ -4,7 +4,7 @@ use clap::Parser;
 use ductus_service::cli::{Cli, Role};
 use ductus_service::config::Config;
 use ductus_service::shutdown::Shutdown;
-use ductus_service::{archive, demo, doctor, gateway, index, output, process, replay, score, telemetry};
+use ductus_service::{archive, demo, doctor, gateway, index, keys, output, process, replay, score, telemetry};
 use std::process::ExitCode;
 
 /// Wrong use or wrong configuration (`EX_USAGE`): starting again will not help.
@@ -44,6 +44,7 @@ fn live(role: &Role, config: Config) -> anyhow::Result<ExitCode> {
     match role {
         Role::CheckConfig => output::text(config.describe().trim_end()),
         Role::Doctor => return doctor::run(&config),
+        Role::Keys(command) => keys::run(&config, command)?,
         Role::Replay(options) => replay::run(&config, options, &shutdown)?,
         Role::Demo(options) => demo::run(config, options, &shutdown)?,
         Role::Index(options) if options.setup => index::setup(&config)?,

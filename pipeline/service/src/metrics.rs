@@ -27,6 +27,10 @@ pub struct GatewayMetrics {
     pub decisions: IntCounter,
     /// Decisions that slow readers of a stream missed.
     pub decisions_missed: IntCounter,
+    /// Requests without a credential that holds: `no_credential`, `key`, `token`.
+    pub refused: IntCounterVec,
+    /// Connections that found no room.
+    pub sockets_refused: IntCounter,
 }
 
 impl GatewayMetrics {
@@ -59,6 +63,17 @@ impl GatewayMetrics {
                 "ductus_gateway_decisions_missed_total",
                 "Decisions that slow readers of the decision stream missed.",
             )?,
+            refused: IntCounterVec::new(
+                Opts::new(
+                    "ductus_gateway_refused_total",
+                    "Requests without a credential that holds, by what was shown.",
+                ),
+                &["shown"],
+            )?,
+            sockets_refused: IntCounter::new(
+                "ductus_gateway_sockets_refused_total",
+                "Connections that found no room.",
+            )?,
         };
         registry.register(Box::new(metrics.batches.clone()))?;
         registry.register(Box::new(metrics.events.clone()))?;
@@ -68,6 +83,8 @@ impl GatewayMetrics {
         registry.register(Box::new(metrics.connections.clone()))?;
         registry.register(Box::new(metrics.decisions.clone()))?;
         registry.register(Box::new(metrics.decisions_missed.clone()))?;
+        registry.register(Box::new(metrics.refused.clone()))?;
+        registry.register(Box::new(metrics.sockets_refused.clone()))?;
         Ok(metrics)
     }
 }

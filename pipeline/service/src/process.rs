@@ -2,16 +2,20 @@
 //!
 //! Invariant: the admin address is bound before the role starts and answers until the role has drained.
 
-use crate::admin;
+use crate::admin::{self, Sockets};
 use crate::config::Config;
 use crate::health::Health;
 use crate::metrics;
 use crate::shutdown::Shutdown;
-use prometheus::Registry;
+use prometheus::{IntCounter, Registry};
 use std::time::Duration;
 
 /// Open probes end fast.
 const ADMIN_GRACE: Duration = Duration::from_secs(1);
+/// Probes and scrapers say at once what they want.
+const ADMIN_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Probes and scrapers are few.
+const ADMIN_SOCKETS_MAX: usize = 256;
 
 /// Runs `work` as `role` between binding the admin address and letting it go. `work` returns when it has drained.
 ///
@@ -34,7 +38,24 @@ pub fn run(
             let listener = admin::bind(&address, "telemetry.listen")?;
             tracing::info!(address = %listener.local_addr()?, role, "metrics and probes are served");
             let router = admin::router(health.clone(), registry.clone());
-            Some(admin::serve(listener, router, over.clone(), ADMIN_GRACE)?)
+            let refused = IntCounter::new(
+                "ductus_admin_sockets_refused_total",
+                "Connections to the admin address that found no room.",
+            )?;
+            registry.register(Box::new(refused.clone()))?;
+            let sockets = Sockets {
+                head_timeout: ADMIN_HEAD_TIMEOUT,
+                max: ADMIN_SOCKETS_MAX,
+                grace: ADMIN_GRACE,
+                refused,
+            };
+            Some(admin::serve(
+                admin::runtime()?,
+                listener,
+                router,
+                over.clone(),
+                sockets,
+            )?)
         }
     };
     let outcome = work(&health, &registry);

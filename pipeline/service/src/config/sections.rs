@@ -187,10 +187,50 @@ pub struct Archive {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct Questions {
+    pub enabled: bool,
+    pub in_flight_max: usize,
+    pub embedders_max: usize,
+    pub references_max: usize,
+    pub references_bytes_max: usize,
+}
+
+/// Who may use the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessMode {
+    /// Whoever shows an application key, or a token made with one.
+    Keys,
+    /// Everybody, for everything.
+    Open,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    pub mode: AccessMode,
+    pub database: Secret,
+    pub signing_keys: Secret,
+    pub cache_ms: u64,
+    pub cache_keys_max: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Gateway {
     pub listen: String,
     pub in_flight_max: usize,
     pub produce_timeout_ms: u64,
+    pub body_timeout_ms: u64,
+    pub body_bytes_max: usize,
+    pub body_batches_max: usize,
+    pub head_timeout_ms: u64,
+    pub sockets_max: usize,
+    pub subject_batches_per_s: u32,
+    pub subject_batches_burst: u32,
+    pub credential_batches_per_s: u32,
+    pub credential_batches_burst: u32,
+    pub rate_keys_max: usize,
     pub retry_after_s: u32,
     pub connections_max: usize,
     pub stream_lag_max: usize,

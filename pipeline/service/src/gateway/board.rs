@@ -12,6 +12,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
+use utoipa::ToSchema;
 
 /// How far back a repeated decision is looked for: one comes again only soon after.
 const REPEATS: usize = 128;
@@ -33,7 +34,7 @@ impl Placed {
 }
 
 /// The latest of a session: an element of `GET /v1/sessions`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct SessionSummary {
     /// Session.
     pub session: String,
@@ -42,12 +43,14 @@ pub struct SessionSummary {
     /// Subject, if one is claimed.
     pub subject: Option<String>,
     /// Modality of the latest window.
+    #[schema(value_type = String)]
     pub modality: Modality,
     /// Risk after the latest window.
     pub risk: f32,
     /// Confidence in it.
     pub confidence: f32,
     /// What was asked for.
+    #[schema(value_type = String)]
     pub action: Action,
     /// Windows decided about since this process watches.
     pub windows: u64,

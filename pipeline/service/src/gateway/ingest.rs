@@ -1,17 +1,21 @@
-//! From the bytes of a request to an acknowledged record.
+//! From the bytes of a request to acknowledged records.
 //!
-//! Invariants: only what the stream itself would accept is produced, byte for byte as it came; at most
+//! Invariants: only what the stream itself would accept is produced, byte for byte as it came, and only what the caller may
+//! say: a batch under another's name is refused; batches of a request go to Kafka in their order; at most
 //! `gateway.in_flight_max` batches wait for Kafka, each for at most `gateway.produce_timeout_ms`.
 
-use super::publisher::{PublishError, Publisher};
+use super::access::Caller;
+use super::publisher::{OnItsWay, PublishError, Publisher};
+use super::rate::{Rates, TooOften};
 use crate::config::Config;
 use crate::metrics::GatewayMetrics;
 use ductus_dynamics::event::InputEvent;
-use ductus_dynamics::parse::{ParseLimits, parse};
+use ductus_dynamics::parse::{BatchHead, ParseLimits, parse};
 use ductus_dynamics::reject::{RejectReason, Rejections};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 /// A batch that is in Kafka.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +33,10 @@ pub struct Accepted {
 pub enum Refusal {
     /// It breaks the contract: sending it again is of no use.
     Rejected(RejectReason),
+    /// It names a tenant, a subject or a session that the caller may not speak for.
+    Forged,
+    /// Its subject or its credential sends too much: send it again after this many seconds.
+    TooOften(u32),
     /// Too much waits already: send it again later.
     Busy,
     /// Kafka does not acknowledge: send it again later, under the same number.
@@ -40,9 +48,22 @@ impl Refusal {
     pub fn code(self) -> &'static str {
         match self {
             Self::Rejected(reason) => reason.code(),
+            Self::Forged => "forged",
+            Self::TooOften(_) => "too_often",
             Self::Busy => "busy",
             Self::Unavailable => "unavailable",
         }
+    }
+
+    /// Whether the same batch may be taken later.
+    pub fn is_for_now(self) -> bool {
+        matches!(self, Self::TooOften(_) | Self::Busy | Self::Unavailable)
+    }
+}
+
+impl From<TooOften> for Refusal {
+    fn from(too_often: TooOften) -> Self {
+        Self::TooOften(too_often.retry_after_s)
     }
 }
 
@@ -50,6 +71,7 @@ impl Refusal {
 pub struct Ingest {
     publisher: Publisher,
     limits: ParseLimits,
+    rates: Rates,
     in_flight: Arc<Semaphore>,
     produce_timeout: Duration,
     metrics: GatewayMetrics,
@@ -61,6 +83,7 @@ impl Ingest {
         Self {
             publisher,
             limits: config.parse_limits(),
+            rates: Rates::new(&config.gateway),
             in_flight: Arc::new(Semaphore::new(config.gateway.in_flight_max)),
             produce_timeout: Duration::from_millis(config.gateway.produce_timeout_ms),
             metrics,
@@ -71,8 +94,61 @@ impl Ingest {
     ///
     /// # Errors
     /// See [`Refusal`]. After [`Refusal::Unavailable`] it may still get there: its number then marks the repetition.
-    pub async fn take(&self, value: &[u8]) -> Result<Accepted, Refusal> {
-        let outcome = self.try_take(value).await;
+    pub async fn take(&self, caller: &Caller, value: &[u8]) -> Result<Accepted, Refusal> {
+        let begun = self.begin(caller, value);
+        self.end(begun).await
+    }
+
+    /// The same for many, in their order. Nothing is sent after one that would have to come again, so that none overtakes it.
+    pub async fn take_all<'a>(
+        &self,
+        caller: &Caller,
+        values: impl Iterator<Item = &'a [u8]>,
+    ) -> Vec<Result<Accepted, Refusal>> {
+        let mut halted = None;
+        let mut begun = Vec::new();
+        for value in values {
+            let next = match halted {
+                Some(refusal) => Err(refusal),
+                None => self.begin(caller, value),
+            };
+            halted = next.as_ref().err().copied().filter(|refusal| refusal.is_for_now());
+            begun.push(next);
+        }
+        let mut outcomes = Vec::with_capacity(begun.len());
+        for begun in begun {
+            outcomes.push(self.end(begun).await);
+        }
+        outcomes
+    }
+
+    /// Checks a batch and puts it on its way.
+    fn begin(&self, caller: &Caller, value: &[u8]) -> Result<Begun, Refusal> {
+        let (key, accepted) = self.check(caller, value)?;
+        let Ok(permit) = Arc::clone(&self.in_flight).try_acquire_owned() else {
+            return Err(Refusal::Busy);
+        };
+        let waiting = Waiting::new(&self.metrics, permit);
+        let sent = self.publisher.send(Some(&key), value, None);
+        let on_its_way = sent.map_err(|error| match error {
+            PublishError::QueueFull => Refusal::Busy,
+            PublishError::Refused(_) => Refusal::Unavailable,
+        })?;
+        Ok(Begun {
+            accepted,
+            on_its_way,
+            deadline: Instant::now() + self.produce_timeout,
+            timer: self.metrics.produce_seconds.start_timer(),
+            _waiting: waiting,
+        })
+    }
+
+    /// Waits for the acknowledgement, and counts.
+    async fn end(&self, begun: Result<Begun, Refusal>) -> Result<Accepted, Refusal> {
+        let outcome = match begun {
+            Ok(begun) => begun.acknowledged().await,
+            Err(refusal) => Err(refusal),
+        };
         let label = match &outcome {
             Ok(accepted) => {
                 self.metrics.events.inc_by(accepted.events);
@@ -85,68 +161,83 @@ impl Ingest {
         outcome
     }
 
-    async fn try_take(&self, value: &[u8]) -> Result<Accepted, Refusal> {
-        let (key, accepted) = self.check(value)?;
-        let Ok(_permit) = self.in_flight.try_acquire() else {
-            return Err(Refusal::Busy);
+    /// Parses as the stream will; gives the record's key.
+    fn check(&self, caller: &Caller, value: &[u8]) -> Result<(String, Accepted), Refusal> {
+        let mut events: Vec<InputEvent> = Vec::new();
+        let mut rejections = Rejections::default();
+        let head = match parse(value, &self.limits, &mut events, &mut rejections) {
+            Ok(head) => head,
+            Err(rejection) => {
+                self.metrics.events_rejected.inc_by(rejection.events);
+                return Err(Refusal::Rejected(rejection.reason));
+            }
         };
-        let _waiting = Waiting::new(&self.metrics);
-        let timer = self.metrics.produce_seconds.start_timer();
-        let sent = self.publisher.send(Some(&key), value, None);
-        let on_its_way = sent.map_err(|error| match error {
-            PublishError::QueueFull => Refusal::Busy,
-            PublishError::Refused(_) => Refusal::Unavailable,
-        })?;
-        match tokio::time::timeout(self.produce_timeout, on_its_way.acknowledged()).await {
+        if !caller.may_say(&head) {
+            return Err(Refusal::Forged);
+        }
+        let key = key(&head);
+        self.rates.batch(caller.credential(), head.tenant, key)?;
+        let accepted = Accepted {
+            seq: head.seq,
+            events: events.len() as u64,
+            rejected: rejections.total(),
+        };
+        Ok((key.to_owned(), accepted))
+    }
+}
+
+/// Key of the record.
+fn key<'a>(head: &BatchHead<'a>) -> &'a str {
+    head.subject.unwrap_or(head.session)
+}
+
+/// A batch on its way to Kafka.
+struct Begun {
+    accepted: Accepted,
+    on_its_way: OnItsWay,
+    deadline: Instant,
+    timer: prometheus::HistogramTimer,
+    _waiting: Waiting,
+}
+
+impl Begun {
+    async fn acknowledged(self) -> Result<Accepted, Refusal> {
+        match tokio::time::timeout_at(self.deadline, self.on_its_way.acknowledged()).await {
             Ok(Ok(_)) => {
-                timer.observe_duration();
-                Ok(accepted)
+                self.timer.observe_duration();
+                Ok(self.accepted)
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "batch was not acknowledged");
-                timer.stop_and_discard();
+                self.timer.stop_and_discard();
                 Err(Refusal::Unavailable)
             }
             Err(_) => {
-                timer.stop_and_discard();
+                self.timer.stop_and_discard();
                 Err(Refusal::Unavailable)
-            }
-        }
-    }
-
-    /// Parses as the stream will; gives the record's key.
-    fn check(&self, value: &[u8]) -> Result<(String, Accepted), Refusal> {
-        let mut events: Vec<InputEvent> = Vec::new();
-        let mut rejections = Rejections::default();
-        match parse(value, &self.limits, &mut events, &mut rejections) {
-            Ok(head) => Ok((
-                head.subject.unwrap_or(head.session).to_owned(),
-                Accepted {
-                    seq: head.seq,
-                    events: events.len() as u64,
-                    rejected: rejections.total(),
-                },
-            )),
-            Err(rejection) => {
-                self.metrics.events_rejected.inc_by(rejection.events);
-                Err(Refusal::Rejected(rejection.reason))
             }
         }
     }
 }
 
 /// Counts itself while it lives: a request may be dropped at any await.
-struct Waiting<'a>(&'a GatewayMetrics);
+struct Waiting {
+    metrics: GatewayMetrics,
+    _permit: OwnedSemaphorePermit,
+}
 
-impl<'a> Waiting<'a> {
-    fn new(metrics: &'a GatewayMetrics) -> Self {
+impl Waiting {
+    fn new(metrics: &GatewayMetrics, permit: OwnedSemaphorePermit) -> Self {
         metrics.in_flight.inc();
-        Self(metrics)
+        Self {
+            metrics: metrics.clone(),
+            _permit: permit,
+        }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.in_flight.dec();
+        self.metrics.in_flight.dec();
     }
 }

@@ -5,19 +5,23 @@
 //! that lags is caught up in the same way and never holds back others. What retention took is told as `missed`.
 
 use super::Gateway;
-use super::access::{Caller, Scope, agree};
+use super::access::{Caller, agree};
 use super::board::{Placed, Since};
 use super::catch_up::{CatchUpError, Found};
+use super::events::close;
+use super::openapi::{ProblemDetails, Refused};
 use super::place::Place;
 use super::problem::Problem;
 use super::stream::Counted;
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use ductus_accounts::Scope;
 use ductus_dynamics::wire::{Action, Reason};
 use futures::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
@@ -26,6 +30,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::{self, error::RecvError};
+use utoipa::{IntoParams, ToSchema};
 
 /// Proxies cut connections on which nothing is said.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -34,13 +39,21 @@ const SAID_BYTES_MAX: usize = 1024;
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// A session's risk after a decision.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Risk<'a> {
+    /// Session.
     session: &'a str,
+    /// Pseudonym of whom it claims to be, if anybody.
     subject: Option<&'a str>,
+    /// 0 to 100.
     risk: f32,
+    /// 0 to 1.
     confidence: f32,
+    /// What is asked for.
+    #[schema(value_type = String)]
     action: Action,
+    /// Why, in human units.
+    #[schema(value_type = Vec<Object>)]
     reasons: &'a [Reason],
     /// Id of the decision.
     decision: &'a str,
@@ -67,7 +80,19 @@ impl<'a> Risk<'a> {
     }
 }
 
-/// `GET /v1/sessions/{session}/risk`: the same, once.
+/// The latest risk of a session.
+#[utoipa::path(
+    get,
+    path = "/v1/sessions/{session}/risk",
+    operation_id = "getRisk",
+    tag = "sessions",
+    params(("session" = String, Path, description = "the session")),
+    responses(
+        (status = 200, description = "as of its latest decision", body = Risk),
+        (status = 404, description = "nothing was decided about it yet, or not lately", content_type = "application/problem+json", body = ProblemDetails),
+        Refused,
+    )
+)]
 pub(super) async fn risk(State(gateway): State<Gateway>, caller: Caller, Path(session): Path<String>) -> Response {
     if let Err(problem) = caller.may_see(&session) {
         return problem.into_response();
@@ -78,12 +103,33 @@ pub(super) async fn risk(State(gateway): State<Gateway>, caller: Caller, Path(se
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 pub(super) struct Resume {
-    /// For WebSockets, which browsers let set no header.
+    /// The same as the header `Last-Event-ID`; for WebSockets, which browsers let set no header.
     last_event_id: Option<String>,
 }
 
+/// A session's risk as it changes.
+///
+/// Server-sent events `risk`, or frames of a WebSocket; both carry the same object. Whoever comes back with the last event's
+/// id gets all that came after it, once and in order; `missed` says that some was deleted meanwhile.
+#[utoipa::path(
+    get,
+    path = "/v1/sessions/{session}/monitor",
+    operation_id = "monitorSession",
+    tag = "sessions",
+    params(
+        ("session" = String, Path, description = "the session"),
+        ("last-event-id" = Option<String>, Header, description = "where to go on"),
+        Resume,
+    ),
+    responses(
+        (status = 101, description = "the socket is open"),
+        (status = 200, description = "the stream", content_type = "text/event-stream", body = Risk),
+        (status = 400, description = "the event id is none that this stream gave", content_type = "application/problem+json", body = ProblemDetails),
+        Refused,
+    )
+)]
 pub(super) async fn monitor(
     State(gateway): State<Gateway>,
     caller: Caller,
@@ -105,22 +151,24 @@ pub(super) async fn monitor(
         return Problem::crowded(gateway.inner.retry_after_s).into_response();
     };
     let follow = Follow::new(gateway.clone(), caller.tenant(), &session, after);
+    let expired = caller.expired();
     match upgrade {
         Ok(upgrade) => agree(upgrade)
             .max_message_size(SAID_BYTES_MAX)
             .on_upgrade(move |socket| async move {
                 let _counted = counted;
-                send_frames(&gateway, socket, follow).await;
+                send_frames(&gateway, socket, follow, expired).await;
             }),
-        Err(_) => send_events(&gateway, counted, follow).into_response(),
+        Err(_) => send_events(&gateway, counted, follow, expired).into_response(),
     }
 }
 
-fn send_events(
+fn send_events<F: Future<Output = ()> + Send + 'static>(
     gateway: &Gateway,
     counted: Counted,
     follow: Follow,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>> + use<>> {
+    expired: F,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>> + use<F>> {
     let events = follow.stream().map(move |next| {
         // Kept as long as the stream is.
         let _ = &counted;
@@ -140,26 +188,25 @@ fn send_events(
         .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }
 
-async fn send_frames(gateway: &Gateway, mut socket: WebSocket, follow: Follow) {
+async fn send_frames(gateway: &Gateway, mut socket: WebSocket, follow: Follow, expired: impl Future<Output = ()>) {
     let mut told = std::pin::pin!(follow.stream());
     let mut end = std::pin::pin!(gateway.end_of_streams());
+    let mut expired = std::pin::pin!(expired);
     let mut alive = tokio::time::interval(KEEP_ALIVE);
     loop {
         let frame = tokio::select! {
-            () = &mut end => {
-                let away = CloseFrame { code: close_code::AWAY, reason: "the gateway ends".into() };
-                let _ = socket.send(Message::Close(Some(away))).await;
-                return;
-            }
+            () = &mut end => return close(socket, close_code::AWAY, "the gateway ends").await,
+            () = &mut expired => return close(socket, close_code::POLICY, "the credential has expired").await,
             next = told.next() => match next {
                 Some(Told::Risk(placed)) => match serde_json::to_string(&Risk::of(&placed)) {
                     Ok(text) => Message::Text(text.into()),
+                    // Plain data without maps: it always can be written.
                     Err(_) => continue,
                 },
                 Some(Told::Missed) => Message::Text(r#"{"missed":true}"#.into()),
-                None => return,
+                None => return close(socket, close_code::AGAIN, "come again with the last event id").await,
             },
-            _ = alive.tick() => Message::Ping(Default::default()),
+            _ = alive.tick() => Message::Ping(Bytes::new()),
             said = socket.recv() => match said {
                 // A monitor only listens.
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,

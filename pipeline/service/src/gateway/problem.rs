@@ -6,7 +6,7 @@ use super::ingest::Refusal;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ductus_dynamics::reject::RejectReason;
-use serde_json::json;
+use serde_json::{Map, Value};
 
 /// An answer that says what is wrong and, where it helps, when to come again.
 #[derive(Clone, Copy, Debug)]
@@ -27,15 +27,26 @@ impl Problem {
                 (StatusCode::PAYLOAD_TOO_LARGE, "the batch has more bytes than the limit")
             }
             Refusal::Rejected(reason) => (StatusCode::BAD_REQUEST, title(reason)),
+            Refusal::Forged => (
+                StatusCode::FORBIDDEN,
+                "the batch names a tenant, subject or session that this credential may not speak for",
+            ),
+            Refusal::TooOften(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "this subject or this credential sends too many batches",
+            ),
             Refusal::Busy => (StatusCode::TOO_MANY_REQUESTS, "too many batches wait already"),
             Refusal::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "the batch could not be stored in time"),
         };
-        let again = matches!(refusal, Refusal::Busy | Refusal::Unavailable);
+        let again_s = match refusal {
+            Refusal::TooOften(again_s) => again_s,
+            _ => retry_after_s,
+        };
         Self {
             status,
             reason: refusal.code(),
             title,
-            retry_after_s: again.then_some(retry_after_s),
+            retry_after_s: refusal.is_for_now().then_some(again_s),
         }
     }
 
@@ -49,6 +60,24 @@ impl Problem {
         }
     }
 
+    /// Too many questions at once.
+    pub(super) fn busy(retry_after_s: u32) -> Self {
+        Self {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            reason: "busy",
+            title: "too many questions are being answered already",
+            retry_after_s: Some(retry_after_s),
+        }
+    }
+
+    /// Something of ours failed.
+    pub(super) const BROKEN: Self = Self {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        reason: "broken",
+        title: "the question could not be answered, try again",
+        retry_after_s: Some(1),
+    };
+
     /// A page of another origin.
     pub(super) const FOREIGN: Self = Self {
         status: StatusCode::FORBIDDEN,
@@ -57,11 +86,69 @@ impl Problem {
         retry_after_s: None,
     };
 
+    /// No credential, or none that holds; which of both is nobody's business.
+    pub(super) const UNAUTHENTICATED: Self = Self {
+        status: StatusCode::UNAUTHORIZED,
+        reason: "unauthenticated",
+        title: "show an application key or a session token that holds",
+        retry_after_s: None,
+    };
+
+    /// The accounts database does not answer.
+    pub(super) const NO_DATABASE: Self = Self {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        reason: "no_database",
+        title: "credentials cannot be looked up for now",
+        retry_after_s: Some(1),
+    };
+
+    /// The body is not what this route takes.
+    pub(super) const BAD_BODY: Self = Self {
+        status: StatusCode::BAD_REQUEST,
+        reason: "bad_body",
+        title: "the body is not the JSON that this route takes, see the OpenAPI document",
+        retry_after_s: None,
+    };
+
+    /// A value that cannot be; `title` says which.
+    pub(super) fn bad_value(title: &'static str) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            reason: "bad_value",
+            title,
+            retry_after_s: None,
+        }
+    }
+
     /// The credential is good for something else.
     pub(super) const FORBIDDEN: Self = Self {
         status: StatusCode::FORBIDDEN,
         reason: "forbidden",
         title: "this credential does not give that right",
+        retry_after_s: None,
+    };
+
+    /// The body is something else than JSON.
+    pub(super) const WRONG_TYPE: Self = Self {
+        status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        reason: "wrong_content_type",
+        title: "send application/json, or application/x-ndjson with a batch a line",
+        retry_after_s: None,
+    };
+
+    /// The body came too slowly.
+    pub(super) const SLOW: Self = Self {
+        status: StatusCode::REQUEST_TIMEOUT,
+        reason: "slow_body",
+        title: "the body did not come in time",
+        retry_after_s: None,
+    };
+
+    /// More than one request may hold.
+    pub(super) const OVERSIZE: Self = Self {
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        reason: "oversize_body",
+        title: "the body has more bytes or more batches than one request may have",
         retry_after_s: None,
     };
 
@@ -82,24 +169,33 @@ impl Problem {
     };
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let body = json!({
-            "type": format!("urn:ductus:problem:{}", self.reason),
-            "title": self.title,
-            "status": self.status.as_u16(),
-            "reason": self.reason,
-        });
-        let mut response = (self.status, body.to_string()).into_response();
+impl Problem {
+    /// The answer, with what more there is to say.
+    pub(super) fn with(self, more: Map<String, Value>) -> Response {
+        let mut body = more;
+        body.insert("type".to_owned(), format!("urn:ductus:problem:{}", self.reason).into());
+        body.insert("title".to_owned(), self.title.into());
+        body.insert("status".to_owned(), self.status.as_u16().into());
+        body.insert("reason".to_owned(), self.reason.into());
+        let mut response = (self.status, Value::from(body).to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if let Some(retry_after_s) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, retry_after_s.into());
         }
         response
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        self.with(Map::new())
     }
 }
 

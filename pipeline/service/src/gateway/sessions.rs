@@ -2,33 +2,57 @@
 
 use super::Gateway;
 use super::access::Caller;
+use super::board::SessionSummary;
+use super::openapi::{ProblemDetails, Refused};
 use super::problem::Problem;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use ductus_dynamics::wire::Decision;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-/// The body of `GET /v1/stats`. What only scoring knows is null where it runs in another process.
-#[derive(Debug, Serialize)]
-struct Stats {
+/// Totals. What only scoring knows is null where it runs in another process.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Stats {
+    /// Events taken.
     events: u64,
+    /// Windows closed.
     windows: u64,
+    /// Decisions made.
     decisions: u64,
+    /// Events refused.
     rejected: u64,
+    /// Events that came too late.
     late: Option<u64>,
+    /// Events that came again.
     duplicates: Option<u64>,
+    /// How long this process runs, ms.
     uptime_ms: u64,
 }
 
 /// Most sessions that one answer lists.
 const SESSIONS_MAX: usize = 1000;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 pub(super) struct Page {
+    /// Most sessions wanted, up to 1,000.
     limit: Option<usize>,
 }
 
+/// The latest sessions, the one with the latest decision first.
+#[utoipa::path(
+    get,
+    path = "/v1/sessions",
+    operation_id = "listSessions",
+    tag = "sessions",
+    params(Page),
+    responses(
+        (status = 200, description = "sessions with their latest risk", body = Vec<SessionSummary>),
+        (status = 400, description = "the query cannot be read", content_type = "application/problem+json", body = ProblemDetails),
+        Refused,
+    )
+)]
 pub(super) async fn list(State(gateway): State<Gateway>, caller: Caller, Query(page): Query<Page>) -> Response {
     if let Err(problem) = caller.may_see_all() {
         return problem.into_response();
@@ -37,6 +61,19 @@ pub(super) async fn list(State(gateway): State<Gateway>, caller: Caller, Query(p
     Json(gateway.board().sessions(caller.tenant(), most)).into_response()
 }
 
+/// The latest decisions of a session, oldest first.
+#[utoipa::path(
+    get,
+    path = "/v1/sessions/{session}/decisions",
+    operation_id = "listSessionDecisions",
+    tag = "sessions",
+    params(("session" = String, Path, description = "the session")),
+    responses(
+        (status = 200, description = "what is kept of it in memory", body = Vec<Object>),
+        (status = 404, description = "nothing was decided about it yet, or not lately", content_type = "application/problem+json", body = ProblemDetails),
+        Refused,
+    )
+)]
 pub(super) async fn decisions(State(gateway): State<Gateway>, caller: Caller, Path(session): Path<String>) -> Response {
     if let Err(problem) = caller.may_see(&session) {
         return problem.into_response();
@@ -50,7 +87,18 @@ pub(super) async fn decisions(State(gateway): State<Gateway>, caller: Caller, Pa
     }
 }
 
-pub(super) async fn stats(State(gateway): State<Gateway>) -> Response {
+/// Totals since this gateway started.
+#[utoipa::path(
+    get,
+    path = "/v1/stats",
+    operation_id = "getStats",
+    tag = "about",
+    responses((status = 200, description = "totals", body = Stats), Refused)
+)]
+pub(super) async fn stats(State(gateway): State<Gateway>, caller: Caller) -> Response {
+    if let Err(problem) = caller.may_see_all() {
+        return problem.into_response();
+    }
     let inner = &gateway.inner;
     let decisions = inner.board.taken();
     let uptime_ms = inner.started.elapsed().as_millis() as u64;
@@ -77,6 +125,17 @@ pub(super) async fn stats(State(gateway): State<Gateway>) -> Response {
     Json(stats).into_response()
 }
 
+/// The demo's scenario; nothing outside the demo.
+#[utoipa::path(
+    get,
+    path = "/v1/demo",
+    operation_id = "getDemo",
+    tag = "about",
+    responses(
+        (status = 200, description = "who plays what", body = Object),
+        (status = 404, description = "this is no demo", content_type = "application/problem+json", body = ProblemDetails),
+    )
+)]
 pub(super) async fn demo(State(gateway): State<Gateway>) -> Response {
     match gateway.inner.extra.scenario() {
         Some(scenario) => Json(scenario).into_response(),

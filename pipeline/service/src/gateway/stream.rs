@@ -4,13 +4,15 @@
 //! to it; it never holds back the others.
 
 use super::Gateway;
-use super::access::{Caller, Scope};
+use super::access::Caller;
 use super::board::Placed;
 use super::monitor::KEEP_ALIVE;
+use super::openapi::{ProblemDetails, Refused};
 use super::problem::Problem;
 use axum::extract::{Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use ductus_accounts::Scope;
 use futures::StreamExt;
 use serde::Deserialize;
 use std::convert::Infallible;
@@ -18,12 +20,29 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
+use utoipa::IntoParams;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 pub(super) struct Filter {
+    /// Only of this session.
     session: Option<String>,
 }
 
+/// Decisions as they are made, as server-sent events `decision`.
+///
+/// A reader that lags too far behind hears `missed` with how many.
+#[utoipa::path(
+    get,
+    path = "/v1/decisions/stream",
+    operation_id = "streamDecisions",
+    tag = "decisions",
+    params(Filter),
+    responses(
+        (status = 200, description = "the stream", content_type = "text/event-stream", body = String),
+        (status = 400, description = "the query cannot be read", content_type = "application/problem+json", body = ProblemDetails),
+        Refused,
+    )
+)]
 pub(super) async fn decisions(
     State(gateway): State<Gateway>,
     caller: Caller,
@@ -41,6 +60,7 @@ pub(super) async fn decisions(
         return Problem::crowded(inner.retry_after_s).into_response();
     };
     let metrics = inner.metrics.clone();
+    let expired = caller.expired();
     let wanted = move |placed: &Placed| {
         caller.tenant().is_none_or(|tenant| placed.decision.tenant == tenant)
             && filter
@@ -69,7 +89,10 @@ pub(super) async fn decisions(
             };
             std::future::ready(event.map(Ok::<_, Infallible>))
         })
-        .take_until(Box::pin(gateway.end_of_streams()));
+        .take_until(futures::future::select(
+            Box::pin(gateway.end_of_streams()),
+            Box::pin(expired),
+        ));
     // The page waits for this to know that it is connected: a comment goes out at once.
     let opening = futures::stream::once(std::future::ready(Ok(Event::default().comment("open"))));
     Sse::new(opening.chain(events))

@@ -1,6 +1,9 @@
 //! The gateway over real HTTP against librdkafka's mock cluster.
 
+mod access;
+mod ingest;
 mod monitor;
+mod openapi;
 
 use super::*;
 use axum::http::StatusCode;
@@ -29,7 +32,8 @@ struct Stand {
 impl Stand {
     fn new(sets: &[&str]) -> Self {
         let broker = MockCluster::new(1).expect("a mock cluster");
-        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        let sets = ["access.mode=open", "questions.enabled=false"].iter().chain(sets);
+        let sets: Vec<String> = sets.map(|set| (*set).to_owned()).collect();
         let mut config = Config::load_from(None, std::iter::empty(), &sets).expect("no mistakes");
         config.kafka.set_bootstrap(&broker.bootstrap_servers());
         broker.create_topic(&config.topics.events, 2, 1).expect("a topic");
@@ -59,7 +63,12 @@ impl Stand {
     }
 
     fn post(&self, body: impl Into<reqwest::Body>) -> (StatusCode, reqwest::header::HeaderMap, String) {
-        self.answer(self.client.post(self.url("/v1/events")).body(body))
+        self.answer(self.events_request().body(body))
+    }
+
+    fn events_request(&self) -> reqwest::RequestBuilder {
+        let request = self.client.post(self.url("/v1/events"));
+        request.header("content-type", "application/json")
     }
 
     fn answer(&self, request: reqwest::RequestBuilder) -> (StatusCode, reqwest::header::HeaderMap, String) {
@@ -181,7 +190,7 @@ fn what_breaks_the_contract_is_refused_and_not_echoed() {
 fn a_foreign_page_may_not_send() {
     let stand = Stand::new(&["gateway.cors_origins=https://shop.example"]);
     let send = |origin: &str| {
-        let request = stand.client.post(stand.url("/v1/events")).header("origin", origin);
+        let request = stand.events_request().header("origin", origin);
         stand.answer(request.body(batch("s1", 0))).0
     };
     assert_eq!(send("https://evil.example"), StatusCode::FORBIDDEN);
@@ -199,7 +208,7 @@ fn a_kafka_that_is_slow_is_told_with_when_to_come_again() {
     let refusals = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 200];
     stand.broker.request_errors(RDKafkaApiKey::Produce, &refusals);
     let posts = (0..4).map(|seq| {
-        let request = stand.client.post(stand.url("/v1/events")).body(batch("s1", seq));
+        let request = stand.events_request().body(batch("s1", seq));
         async move {
             let response = request.send().await.expect("an answer");
             (

@@ -45,7 +45,7 @@ impl Stand {
     }
 
     /// Waits until the board has this many decisions.
-    fn await_decisions(&self, count: u64) {
+    pub(super) fn await_decisions(&self, count: u64) {
         let started = Instant::now();
         while self.running.as_ref().expect("it runs").gateway.board().taken() < count {
             assert!(started.elapsed() < WAIT, "{count} decisions in time");

@@ -1,0 +1,64 @@
+//! The accounts database and the signing keys, as the configuration names them.
+//!
+//! Invariant: a gateway whose tokens would die with it says so.
+
+use crate::config::{Access, Config};
+use anyhow::{Context, bail};
+use ductus_accounts::{
+    ApplicationKeys, KeyPolicy, PoolPolicy, SessionTokens, SigningKey, SigningKeys, Store, TokenPolicy,
+};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Now, in milliseconds since 1970.
+pub fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_millis() as i64
+}
+
+/// The application keys in the configured database, which is made or brought up to date.
+///
+/// # Errors
+/// The database cannot be reached or is of a later version.
+pub async fn open_keys(config: &Config) -> anyhow::Result<ApplicationKeys> {
+    let store = Store::open(config.access.database.reveal(), &PoolPolicy::default())
+        .await
+        .context("the accounts database cannot be opened; see access.database")?;
+    Ok(ApplicationKeys::new(store, KeyPolicy::default()))
+}
+
+/// What session tokens are signed and checked with.
+///
+/// # Errors
+/// A signing key is not written as `name:hexadecimal digits`, or is too short.
+pub fn session_tokens(access: &Access) -> anyhow::Result<SessionTokens> {
+    let mut keys = Vec::new();
+    for key in access.signing_keys.reveal().split(',').map(str::trim) {
+        if key.is_empty() {
+            continue;
+        }
+        let Some((name, bytes)) = key
+            .split_once(':')
+            .and_then(|(name, digits)| Some((name, unhex(digits)?)))
+        else {
+            bail!("access.signing_keys: write each key as NAME:HEX, with commas between them, the newest first");
+        };
+        keys.push(SigningKey::new(name, &bytes).context("access.signing_keys")?);
+    }
+    if keys.is_empty() {
+        tracing::warn!(
+            "access.signing_keys is empty: session tokens end with this process, and no other gateway knows them"
+        );
+        keys.push(SigningKey::generate()?);
+    }
+    let keys = SigningKeys::new(keys).context("access.signing_keys")?;
+    Ok(SessionTokens::new(keys, TokenPolicy::default()))
+}
+
+fn unhex(digits: &str) -> Option<Vec<u8>> {
+    let (pairs, []) = digits.as_bytes().as_chunks::<2>() else {
+        return None;
+    };
+    let nibble = |digit: u8| char::from(digit).to_digit(16);
+    let byte = |pair: &[u8; 2]| Some((nibble(pair[0])? * 16 + nibble(pair[1])?) as u8);
+    pairs.iter().map(byte).collect()
+}

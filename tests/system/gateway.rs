@@ -1,0 +1,155 @@
+//! An application in front of a real gateway: enrols somebody, asks whether it is them, and follows their risk.
+
+use ductus_dynamics::event::{EventKind, InputEvent};
+use ductus_dynamics::synthetic::Typist;
+use ductus_dynamics::wire::{Device, Keyboard, Purpose};
+use ductus_tests::door::Door;
+use ductus_tests::load::{Batch, ORIGIN_US};
+use ductus_tests::process::PATIENCE;
+use ductus_tests::world::World;
+use futures::StreamExt;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+const HOUR_US: i64 = 3_600_000_000;
+const EVENTS_A_BATCH: usize = 60;
+
+/// A session of somebody, as batches.
+fn typed(typist: &Typist, subject: &str, number: u64, keys: usize, purpose: Purpose) -> Vec<Vec<u8>> {
+    let start_us = ORIGIN_US + number as i64 * HOUR_US;
+    let session = format!("{subject}-{number}");
+    let batch = Batch {
+        subject,
+        session: &session,
+        purpose,
+        device: Device {
+            keyboard: Keyboard::Physical,
+            ..Device::default()
+        },
+        start_us,
+    };
+    let mut events = typist.session(number, keys, start_us, 0);
+    let last_us = events.last().map_or(start_us, |event| event.t_us);
+    events.push(InputEvent {
+        t_us: last_us,
+        kind: EventKind::End,
+    });
+    let chunks = events.chunks(EVENTS_A_BATCH).zip(0..);
+    chunks.map(|(events, seq)| batch.of(seq, events)).collect()
+}
+
+fn sample(batches: &[Vec<u8>]) -> Value {
+    let batches: Vec<Value> = batches
+        .iter()
+        .map(|batch| serde_json::from_slice(batch).unwrap())
+        .collect();
+    json!({ "batches": batches })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_is_enrolled_verified_and_monitored() {
+    let world = World::without_search("app").await;
+    let (door, gateway) = Door::open(&world).await;
+    let score = world.start(&["score"]).await;
+    let (ann, other) = (Typist::draw(11).flowing(), Typist::draw(2_011).flowing());
+
+    let nobody = door.json(door.get("/v1/subjects/ann")).await;
+    assert_eq!(nobody, json!({ "subject": "ann", "references": [] }));
+    let own = sample(&typed(&ann, "ann", 90, 400, Purpose::Session));
+    let verdict = door.json(door.post("/v1/subjects/ann/verify").json(&own)).await;
+    assert_eq!(verdict["decision"], "insufficient_data");
+    assert_eq!(verdict["needed"]["references"][0]["have"], 0, "{verdict}");
+
+    let enrolment = sample(&typed(&ann, "ann", 1, 500, Purpose::Enrol));
+    let taken = door
+        .json(door.post("/v1/subjects/ann/enrolments").json(&enrolment))
+        .await;
+    assert_eq!(taken["accepted"], 1_001, "{taken}");
+    let start = Instant::now();
+    let known = loop {
+        let known = door.json(door.get("/v1/subjects/ann")).await;
+        if known["references"][0]["mature"] == true {
+            break known;
+        }
+        assert!(start.elapsed() < PATIENCE, "no references: {known}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert_eq!(known["references"][0]["modality"], "keystroke");
+
+    let verdict = door.json(door.post("/v1/subjects/ann/verify").json(&own)).await;
+    assert_eq!(verdict["decision"], "same", "{verdict}");
+    let somebody = sample(&typed(&other, "ann", 91, 400, Purpose::Session));
+    let verdict = door.json(door.post("/v1/subjects/ann/verify").json(&somebody)).await;
+    assert_eq!(verdict["decision"], "different", "{verdict}");
+
+    monitored(&door, &typed(&ann, "ann", 2, 300, Purpose::Session)).await;
+    gateway.stop();
+    score.stop();
+}
+
+/// A page with a token of its own sends a session and hears of its risk; after a break it misses nothing.
+async fn monitored(door: &Door, session: &[Vec<u8>]) {
+    let wish = json!({ "subject": "ann", "session": "ann-2", "scopes": ["ingest", "monitor"] });
+    let token = door.json(door.post("/v1/tokens").json(&wish)).await;
+    let token = token["token"].as_str().unwrap();
+    let page = reqwest::Client::new();
+    let monitor = |last: Option<&str>| {
+        let request = page.get(door.url("/v1/sessions/ann-2/monitor")).bearer_auth(token);
+        match last {
+            Some(last) => request.header("last-event-id", last),
+            None => request,
+        }
+    };
+    let send = async |batches: &[Vec<u8>]| {
+        for batch in batches {
+            let request = page.post(door.url("/v1/events")).bearer_auth(token);
+            let sent = request.header("content-type", "application/json").body(batch.clone());
+            assert_eq!(sent.send().await.unwrap().status(), 202);
+        }
+    };
+    let (first, rest) = session.split_at(session.len() / 2);
+    let connected = monitor(None).send().await.unwrap();
+    send(first).await;
+    let mut heard = listen(connected, 3).await;
+    // Nobody listens meanwhile.
+    send(rest).await;
+    let news = listen(
+        monitor(heard.last().map(|(last, _)| last.as_str()))
+            .send()
+            .await
+            .unwrap(),
+        3,
+    )
+    .await;
+    heard.extend(news);
+    let risk = door.json(door.get("/v1/sessions/ann-2/risk")).await;
+    assert!(risk["risk"].as_f64().unwrap() < 70.0, "{risk}");
+    let all = door.json(door.get("/v1/sessions/ann-2/decisions")).await;
+    let made: Vec<&Value> = all.as_array().unwrap().iter().map(|decision| &decision["id"]).collect();
+    let told: Vec<&Value> = heard.iter().map(|(_, risk)| &risk["decision"]).collect();
+    let begin = made.iter().position(|id| *id == told[0]).unwrap();
+    assert_eq!(told, made[begin..begin + told.len()], "in order, each once");
+}
+
+/// At least so many events of a monitor.
+async fn listen(answer: reqwest::Response, least: usize) -> Vec<(String, Value)> {
+    assert_eq!(answer.status(), 200);
+    let mut chunks = answer.bytes_stream();
+    let mut text = String::new();
+    loop {
+        let events: Vec<(String, Value)> = text.split("\n\n").filter_map(event).collect();
+        if events.len() >= least {
+            return events;
+        }
+        let chunk = tokio::time::timeout(PATIENCE, chunks.next()).await;
+        let chunk = chunk.unwrap_or_else(|_| panic!("{least} events in time, found:\n{text}"));
+        text.push_str(&String::from_utf8_lossy(&chunk.unwrap().unwrap()));
+    }
+}
+
+/// A whole event; the last may be cut off.
+fn event(text: &str) -> Option<(String, Value)> {
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+    let data = serde_json::from_str(field("data: ")?).ok()?;
+    Some((field("id: ")?.to_owned(), data))
+}
