@@ -8,6 +8,7 @@ mod keys;
 mod passkeys;
 mod people;
 mod sign_ins;
+mod smtp;
 mod step_up;
 mod store;
 mod tenants;
