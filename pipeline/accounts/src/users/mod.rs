@@ -29,7 +29,7 @@ pub use addresses::{Approval, TrustedAddress};
 pub use codes::CodeAnswer;
 pub use login::LoginAnswer;
 pub use passkeys::{Ceremony, PasskeyView, Passkeys};
-pub use profile::{Me, PasswordAnswer, StepUp};
+pub use profile::{Me, PasswordAnswer, StepUp, UserView};
 pub use register::RegisterAnswer;
 pub use sign_ins::{Access, AccessToken, SignedIn};
 

@@ -23,6 +23,19 @@ pub struct StepUp {
     pub why: String,
 }
 
+/// A user as an administrator's list shows them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UserView {
+    /// The user, who is the subject of their events too.
+    pub user: String,
+    /// The address.
+    pub email: String,
+    /// What Ductus does with what they type.
+    pub mode: Mode,
+    /// Since when the account exists, in ms.
+    pub created_ms: i64,
+}
+
 /// What a user sees of themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Me {
@@ -82,6 +95,32 @@ impl Accounts {
             created_ms: row.created_ms,
             step_up,
         }))
+    }
+
+    /// The tenant's users by id, at most `limit`; `after`: the last one of the page before.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn users(&self, tenant: &str, after: Option<&str>, limit: u32) -> Result<Vec<UserView>> {
+        let rows: Vec<(String, String, String, i64)> = sqlx::query_as(
+            "SELECT id, email, mode, created_ms FROM users WHERE tenant = $1 AND id > $2 ORDER BY id LIMIT $3",
+        )
+        .bind(tenant)
+        .bind(after.unwrap_or_default())
+        .bind(i64::from(limit))
+        .fetch_all(&self.store.pool)
+        .await?;
+        rows.into_iter()
+            .map(|(user, email, mode, created_ms)| {
+                let mode = mode.parse()?;
+                Ok(UserView {
+                    user,
+                    email,
+                    mode,
+                    created_ms,
+                })
+            })
+            .collect()
     }
 
     /// Whether Ductus learns the user or guards them. False: the sign-in has ended, or must prove itself first.

@@ -90,6 +90,42 @@ impl Accounts {
         password_hash: &str,
         events: &mut Vec<AccountEvent>,
     ) -> Result<Option<SignedIn>> {
+        let Some(user) = self.open_account(visit, email, password_hash, events).await? else {
+            return Ok(None);
+        };
+        self.start_sign_in(visit, &user, true, events).await.map(Some)
+    }
+
+    /// Opens an account without asking its mailbox, and trusts the address of the visit: for the people of a demo. None: the
+    /// address has an account already. The refusal is that of the password.
+    ///
+    /// # Errors
+    /// Where the address is none, or the database fails.
+    pub async fn seed(
+        &self,
+        visit: &Visit<'_>,
+        email: &str,
+        password: &Secret,
+    ) -> Result<Audited<std::result::Result<Option<String>, PasswordRefusal>>> {
+        check_visit(visit)?;
+        let email = Email::parse(email)?;
+        let hash = match self.passwords.accept(password, email.as_str()).await? {
+            Ok(hash) => hash,
+            Err(refusal) => return Ok(Audited::quiet(Err(refusal))),
+        };
+        let mut events = Vec::new();
+        let answer = Ok(self.open_account(visit, &email, &hash, &mut events).await?);
+        Ok(Audited { answer, events })
+    }
+
+    /// Makes the user and trusts the address. None: there is one.
+    async fn open_account(
+        &self,
+        visit: &Visit<'_>,
+        email: &Email,
+        password_hash: &str,
+        events: &mut Vec<AccountEvent>,
+    ) -> Result<Option<String>> {
         let user = format!("u-{}", secret::id()?);
         let made = sqlx::query(
             "INSERT INTO users (id, tenant, email, password_hash, mode, created_ms) VALUES ($1, $2, $3, $4, $5, $6)
@@ -114,7 +150,7 @@ impl Accounts {
             prefix,
         };
         events.push(AccountEvent::of(visit, trusted));
-        self.start_sign_in(visit, &user, true, events).await.map(Some)
+        Ok(Some(user))
     }
 
     /// The mailbox answered: the new password holds, and whoever was signed in with the old one is not any more.

@@ -251,6 +251,27 @@ on_both! {
         }
     }
 
+    async fn people_of_a_demo_are_seeded_once_and_listed(world) {
+        let people = People::new(&world).await;
+        let password = secret(PASSWORD);
+        let mut seeded = Vec::new();
+        for email in [ANN, "bob@example.org", "eve@example.org", ANN] {
+            seeded.push(people.note(people.accounts.seed(&at(HOME, NOW), email, &password).await.unwrap()).unwrap());
+        }
+        assert_eq!(seeded.pop(), Some(None), "there is one already");
+        let short = people.note(people.accounts.seed(&at(HOME, NOW), "x@y.org", &secret("short")).await.unwrap());
+        assert_eq!(short, Err(PasswordRefusal::TooShort));
+        assert!(people.mailbox.mails().is_empty());
+        logged_in(people.log_in(&at(HOME, NOW), ANN, PASSWORD).await);
+        let first = people.accounts.users("acme", None, 2).await.unwrap();
+        let rest = people.accounts.users("acme", Some(&first[1].user), 2).await.unwrap();
+        let mut listed: Vec<_> = first.iter().chain(&rest).map(|one| Some(one.user.clone())).collect();
+        listed.sort();
+        seeded.sort();
+        assert_eq!(listed, seeded);
+        assert!(people.accounts.users("other", None, 10).await.unwrap().is_empty());
+    }
+
     async fn a_user_chooses_the_mode(world) {
         let people = People::new(&world).await;
         let ann = people.ann().await;
