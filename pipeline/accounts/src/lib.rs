@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | a back end | an application key, `dk_<id>_<secret>` | [`ApplicationKeys::authenticate`] |
 //! | a page | a session token, minted with a key | [`SessionTokens::verify`], [`SessionToken::covers`] |
+//! | a person | an access token, after [`Accounts::log_in`] and [`Accounts::confirm`] | [`Accounts::verify_access`], [`Accounts::me`] |
 //!
 //! # Invariants
 //!
@@ -21,22 +22,33 @@
 mod error;
 mod event;
 mod keys;
+mod mail;
 mod names;
+mod password;
 mod scope;
 mod secret;
 mod signing;
 mod store;
 mod tenants;
+mod throttle;
 mod tokens;
+mod users;
 
 pub use error::{AccountsError, Result};
-pub use event::{AccountEvent, Action, Audited};
+pub use event::{AccountEvent, Action, Audited, CodeRefusal, LoginRefusal, Purpose, RefreshRefusal, ThrottleScope};
 pub use keys::{ApplicationKeys, CreatedKey, KeyPolicy, KeyRefusal, KeyView, NewKey, Principal};
+pub use mail::{Email, Mail, Mailbox, Mailer, SmtpMailer};
+pub use password::{BreachFolder, BreachList, PasswordPolicy, PasswordRefusal};
 pub use scope::{Scope, Scopes};
 pub use secret::{Pepper, Secret};
 pub use signing::{SigningKey, SigningKeys};
 pub use store::{Engine, PoolPolicy, Store};
 pub use tenants::{Erasure, ErasureState, TenantSettings, Tenants};
+pub use throttle::{Rule, ThrottlePolicy};
 pub use tokens::{
     Forgery, MintRefusal, MintedToken, SessionToken, SessionTokens, TokenPolicy, TokenRefusal, TokenRequest,
+};
+pub use users::{
+    Access, AccessToken, Accounts, AccountsPolicy, Approval, Ceremony, Challenge, CodeAnswer, LoginAnswer, Me, Mode,
+    PasskeyView, Passkeys, PasswordAnswer, RegisterAnswer, SignedIn, StepUp, TrustedAddress, UserView, Visit,
 };

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{Any, AnyPool, Executor, SqlSafeStr, Transaction};
+use sqlx::{AnyPool, Executor, SqlSafeStr};
 
 use crate::error::{AccountsError, Result};
 
@@ -101,15 +101,6 @@ impl Store {
     pub async fn close(&self) {
         self.pool.close().await;
     }
-
-    /// A transaction that writes: SQLite takes its one lock at once, as it cannot be taken later without a deadlock.
-    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Any>> {
-        let statement = match self.engine {
-            Engine::Sqlite => "BEGIN IMMEDIATE",
-            Engine::PostgreSql => "BEGIN",
-        };
-        Ok(self.pool.begin_with(statement).await?)
-    }
 }
 
 fn engine_of(url: &str) -> Result<Engine> {
@@ -136,11 +127,15 @@ fn migrator() -> Migrator {
     let migration = |version, name: &'static str, sql: &'static str| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     };
-    Migrator::with_migrations(vec![migration(
-        1,
-        "keys and tenants",
-        include_str!("../migrations/0001_keys_and_tenants.sql"),
-    )])
+    Migrator::with_migrations(vec![
+        migration(
+            1,
+            "keys and tenants",
+            include_str!("../migrations/0001_keys_and_tenants.sql"),
+        ),
+        migration(2, "users", include_str!("../migrations/0002_users.sql")),
+        migration(3, "passkeys", include_str!("../migrations/0003_passkeys.sql")),
+    ])
 }
 
 #[cfg(test)]
