@@ -77,8 +77,8 @@ mod tests {
             0 anchors
             its version is 2, but this build knows only 1
             its embeddings have 1 and 2 dimensions, but those of one model have the same
-            an embedding has a value that is not finite
-            the record is no reference: invalid type: sequence, expected struct Reference at line 1 column 0"#]]
+            the record is no reference: number out of range at line 2 column 178
+            the record is no reference: invalid length 0, expected struct Reference with 12 elements at line 1 column 2"#]]
         .assert_eq(&said.join("\n"));
     }
 }

@@ -406,6 +406,7 @@ impl State {
             let gallery = tenant.galleries.entry(entry.key.clone());
             let gallery = gallery.or_insert_with(|| Gallery::new(mean.len(), space));
             entry.row = Some(gallery.push(number, mean));
+            gallery.came(entry.set.space());
         }
         if let Some(subject) = tenant.subjects.get_mut(subject) {
             subject.sets.push(entry);
@@ -442,6 +443,7 @@ impl State {
         self.bytes = self.bytes - entry.bytes + bytes;
         gallery.left(entry.set.space());
         gallery.write(row, set.mean());
+        gallery.came(set.space());
         (entry.set, entry.bytes) = (Arc::clone(set), bytes);
         true
     }
@@ -506,6 +508,7 @@ impl State {
         if let Some((row, gallery)) = entry.row.zip(tenant.galleries.get_mut(key)) {
             gallery.left(old.space());
             gallery.write(row, new.mean());
+            gallery.came(new.space());
         }
         entry.set = Arc::new(new);
     }
