@@ -1,6 +1,7 @@
 //! Stored references as they are read from outside: a record of the references topic.
 //!
-//! Invariant: what is read can be compared: its embeddings are of one length, and every number is finite.
+//! Invariant: what is read can be compared: its embeddings are of one length, and every number is finite (JSON has no other, and
+//! one that is out of range is refused).
 
 use crate::wire::{Reference, VERSION};
 
@@ -16,9 +17,6 @@ pub enum ReferenceError {
     /// Embeddings of different lengths.
     #[error("its embeddings have {0} and {1} dimensions, but those of one model have the same")]
     Dimensions(usize, usize),
-    /// A number that is infinite.
-    #[error("an embedding has a value that is not finite")]
-    NotFinite,
 }
 
 /// Reads the value of a record of the references topic.
@@ -36,9 +34,6 @@ pub fn read_reference(value: &[u8]) -> Result<Reference, ReferenceError> {
         let (found, expected) = (sample.embedding.len(), *dims.get_or_insert(sample.embedding.len()));
         if found != expected {
             return Err(ReferenceError::Dimensions(expected, found));
-        }
-        if !sample.embedding.iter().all(|value| value.is_finite()) {
-            return Err(ReferenceError::NotFinite);
         }
     }
     Ok(reference)

@@ -187,7 +187,7 @@ fn what_is_refused_is_named() {
                 ..right.clone()
             },
         ]),
-        expect!["0 forged_tenant, 1 forged_subject, 2 no_consent, 3 other_purpose"],
+        expect!["4 of the batches are refused: 0 forged_tenant, 1 forged_subject, 2 no_consent, 3 other_purpose"],
     );
     check(
         ask(&[
@@ -198,7 +198,7 @@ fn what_is_refused_is_named() {
                 ..next.clone()
             },
         ]),
-        expect!["1 repeated_batch, 2 other_session"],
+        expect!["2 of the batches are refused: 1 repeated_batch, 2 other_session"],
     );
     let claim = Claim {
         tenant: "acme",
@@ -206,7 +206,10 @@ fn what_is_refused_is_named() {
     };
     let typed_text = br#"{"v":1,"text":"hello"}"#;
     let found = prober.verify(&pool, claim, &[b"", typed_text, b"\xff"]);
-    check(found, expect!["0 malformed, 1 content_field, 2 malformed"]);
+    check(
+        found,
+        expect!["3 of the batches are refused: 0 malformed, 1 content_field, 2 malformed"],
+    );
     let crowd = Crowd {
         tenant: "acme",
         among: None,
