@@ -5,6 +5,7 @@ use ductus_dynamics::backend::{Calibration, Whitening};
 use ductus_dynamics::wire::Sample;
 use expect_test::expect;
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 const DIMS: usize = 12;
 
