@@ -50,7 +50,7 @@ fn main() -> Result<(), Failure> {
         }
         let (first, rest) = sessions.split_at(enrol);
         self::enrol(&config, &slot.current().model, first, &pool)?;
-        let of_person = rest.chunks_exact(probe).map(|sessions| question(sessions));
+        let of_person = rest.chunks_exact(probe).map(question);
         questions.extend(of_person.map(|question| (subject.clone(), question)));
     }
     let tenant = questions

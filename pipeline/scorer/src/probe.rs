@@ -42,7 +42,8 @@ pub struct ProbePolicy {
     pub batches_max: usize,
     /// Most events in all of them together.
     pub events_max: usize,
-    /// Most embedders of a modality: so many questions use a network at once, the others wait.
+    /// Most embedders of a modality: so many questions use a network at once, the others wait, as long as it takes. How many
+    /// may wait is for the caller to bound.
     pub embedders_max: usize,
     /// Accumulated log-likelihood ratio (natural) from which it is the same person, where the stream would not step up. Below,
     /// what was seen speaks neither for nor against them.
@@ -86,7 +87,7 @@ pub enum ProbeError {
         most: usize,
     },
     /// Batches that cannot be used: which, and why.
-    #[error("batch {} is refused: {}", .0[0].batch, .0[0].reason.code())]
+    #[error("{} of the batches are refused: {}", .0.len(), codes(.0))]
     Refused(Vec<Refusal>),
     /// References are still brought into the space of the model that went live ([`ReferencePool::go_live`]): ask again.
     #[error("references are being prepared for the model that went live, ask again in a while")]
@@ -94,6 +95,14 @@ pub enum ProbeError {
     /// ONNX Runtime failed: ask again, or stop.
     #[error("{0}")]
     Engine(String),
+}
+
+/// `0 malformed, 2 no_consent`
+fn codes(refusals: &[Refusal]) -> String {
+    let codes = refusals
+        .iter()
+        .map(|refusal| format!("{} {}", refusal.batch, refusal.reason.code()));
+    codes.collect::<Vec<_>>().join(", ")
 }
 
 /// What a person types or points with: references are kept apart by it.

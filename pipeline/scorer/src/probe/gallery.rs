@@ -75,11 +75,14 @@ impl Gallery {
         self.stale = stale;
     }
 
-    /// A row of a mean in `space` is gone or was written anew: one less may be stale.
+    /// A row was written with a mean in `space`.
+    pub(super) fn came(&mut self, space: &Space) {
+        self.stale += usize::from(!self.space.is(space));
+    }
+
+    /// A row with a mean in `space` is gone, or is about to be written anew.
     pub(super) fn left(&mut self, space: &Space) {
-        if !self.space.is(space) {
-            self.stale = self.stale.saturating_sub(1);
-        }
+        self.stale -= usize::from(!self.space.is(space));
     }
 
     /// Adds a row and gives its number.

@@ -20,6 +20,14 @@
 //! here many are judged together, which tells people apart better than the calibration knows. So it is careful rather than bold
 //! for the right candidate.
 //!
+//! # How well, how fast
+//!
+//! Of 129 people of Aalto whom the model had not seen, ten sentences enrolled (`examples/people`): five sentences a question give
+//! rank 1 for 92 %, rank 5 for all, and an equal error rate of the ratios of 1.6 %; two sentences 87 %, all, 1.5 %, where a
+//! fifth of the questions was too short. The first candidate's posterior was .40 and .33 on average. Of 24 people of SapiMouse
+//! 96 %, all, 4.0 %. Among 100,000 sets a question of 200 keys takes 9 to 12 ms of CPU, a fifth of it in the network
+//! (`cargo xtask bench probe`).
+//!
 //! Invariants: the ranking is by ratio, then by name, and the same for the same pool, whatever thread asks; nobody outside the
 //! tenant, and outside the list where one is given, is compared.
 

@@ -27,12 +27,15 @@ pub(crate) const DEVICE: Device = Device {
 /// The released models that are live by default.
 pub(crate) fn slots() -> &'static [Arc<ModelSlot>; Modality::ALL.len()] {
     static SLOTS: OnceLock<[Arc<ModelSlot>; Modality::ALL.len()]> = OnceLock::new();
-    SLOTS.get_or_init(|| {
-        scorer::runtime();
-        Modality::ALL.map(|modality| {
-            let folder = live_dir(Path::new("../../models"), modality).expect("a model is live");
-            ModelSlot::load(&folder, Contract::of(modality)).expect("a released model keeps the contract")
-        })
+    SLOTS.get_or_init(reloaded)
+}
+
+/// The same, loaded once more.
+pub(crate) fn reloaded() -> [Arc<ModelSlot>; Modality::ALL.len()] {
+    scorer::runtime();
+    Modality::ALL.map(|modality| {
+        let folder = live_dir(Path::new("../../models"), modality).expect("a model is live");
+        ModelSlot::load(&folder, Contract::of(modality)).expect("a released model keeps the contract")
     })
 }
 

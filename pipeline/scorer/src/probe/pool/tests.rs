@@ -5,6 +5,7 @@ use ductus_dynamics::backend::{Calibration, Whitening};
 use ductus_dynamics::wire::Sample;
 use expect_test::expect;
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 const DIMS: usize = 12;
 
@@ -105,10 +106,21 @@ fn expected<'a>(sets: impl Iterator<Item = &'a Reference>, back_end: &BackEnd) -
 
 #[derive(Clone, Debug)]
 enum Change {
-    Put { subject: u8, device: u8, windows: usize },
-    Remove { subject: u8, device: u8 },
-    Forget { subject: u8 },
+    Put {
+        subject: u8,
+        device: u8,
+        windows: usize,
+    },
+    Remove {
+        subject: u8,
+        device: u8,
+    },
+    Forget {
+        subject: u8,
+    },
     Live(u8),
+    /// Another network goes live.
+    Elsewhere,
 }
 
 fn change() -> impl Strategy<Value = Change> {
@@ -117,6 +129,7 @@ fn change() -> impl Strategy<Value = Change> {
         3 => (0_u8..40, 0_u8..2).prop_map(|(subject, device)| Change::Remove { subject, device }),
         1 => (0_u8..40).prop_map(|subject| Change::Forget { subject }),
         1 => (0_u8..3).prop_map(Change::Live),
+        1 => Just(Change::Elsewhere),
     ]
 }
 
@@ -153,8 +166,14 @@ proptest! {
                     live = &back_ends[number as usize];
                     pool.go_live(Modality::Keystroke, &"ab".repeat(32), live);
                 }
+                Change::Elsewhere => pool.go_live(Modality::Keystroke, &"cd".repeat(32), &back_ends[1]),
+            }
+            let physical = held.iter().filter(|((_, device), _)| *device == 0).map(|(_, reference)| reference);
+            if let Some(found) = searched(&pool, "acme", "physical", live) {
+                prop_assert_eq!(found, expected(physical, live));
             }
         }
+        pool.go_live(Modality::Keystroke, &"ab".repeat(32), live);
         prop_assert_eq!(pool.len(), held.len());
         prop_assert_eq!(pool.bytes(), held.values().map(bytes_of).sum::<usize>());
         for (number, device) in (0..).zip(DEVICES) {
