@@ -36,9 +36,9 @@ export default defineConfig(
     extends: [reactHooks.configs.flat["recommended-latest"]],
   },
   {
-    files: ["**/*.mjs", "eslint.config.js", "sdk/bench/*.js"],
+    files: ["**/*.mjs", "eslint.config.js"],
     languageOptions: {
-      globals: { process: "readonly", console: "readonly", setTimeout: "readonly", setInterval: "readonly", clearInterval: "readonly", URL: "readonly", Buffer: "readonly", document: "readonly" },
+      globals: { process: "readonly", console: "readonly", setTimeout: "readonly", setInterval: "readonly", clearInterval: "readonly", URL: "readonly", Buffer: "readonly" },
     },
   },
 );

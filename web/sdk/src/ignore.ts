@@ -5,7 +5,7 @@
  */
 
 /** A password shown in clear is a text field; its hint (`new-password`, `cc-exp-month`) still says what it holds. */
-const IGNORED = "[data-ductus-ignore],[autocomplete*=password i],[autocomplete*=one-time-code i],[autocomplete*=cc- i]";
+const IGNORED = "[type=password],[data-ductus-ignore],[autocomplete*=password i],[autocomplete*=one-time-code i],[autocomplete*=cc- i]";
 
 /** Remembered by element, weakly: "show password" turns the type to `text`, and the secret stays one for the page's life. */
 const secrets = new WeakSet<Element>();
@@ -21,8 +21,9 @@ export function isIgnored(event: Event): boolean {
   if (at?.shadowRoot) at = event.composedPath()[0];
   // Outwards, from a component's inside to the element that it is.
   while (at?.closest) {
-    if (at.matches("[type=password]")) secrets.add(at);
-    if (secrets.has(at) || at.closest(IGNORED)) return true;
+    const ignored = at.closest(IGNORED);
+    if (ignored === at) secrets.add(at);
+    if (ignored ?? secrets.has(at)) return true;
     at = (at.getRootNode() as Partial<ShadowRoot>).host;
   }
   return false;
