@@ -10,6 +10,7 @@ export default defineConfig({
       { test: { name: "sdk", root: "sdk", include: ["test/unit/**/*.test.ts"] } },
       { resolve: { alias }, test: { name: "react", root: "react", include: ["test/*.test.tsx"] } },
       { resolve: { alias }, test: { name: "console", root: "console", include: ["test/*.test.ts"] } },
+      { test: { name: "bench", include: ["sdk/bench/*.bench.ts"], hookTimeout: 60_000 } },
       {
         test: {
           name: "browser",

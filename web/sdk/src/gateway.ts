@@ -33,7 +33,7 @@ export function createGateway({ endpoint, session, token }: GatewayParts, { requ
 
   const fetchToken = async (): Promise<string> => {
     const fresh = await within(renewable ? token(session) : token, request_timeout_ms);
-    if (!fresh) throw new Error("no token");
+    if (!fresh) throw new Error();
     return fresh;
   };
 

@@ -19,7 +19,7 @@ const CLASSES: readonly (readonly [RegExp, KeyClass])[] = [
   [/^\p{N}$/u, "digit"],
   [/^\P{Cc}$/u, "punctuation"],
   [/^(?:Arrow|Page|Home$|End$|Tab$|Insert$|Delete$)/, "navigation"],
-  [/^(?:Shift|Control|Alt|Meta|OS$|Fn$|ContextMenu)|Lock$/, "modifier"],
+  [/^(?:Shift|Control|Alt|Meta|OS$|Fn$)|Lock$/, "modifier"],
 ];
 
 /** Positions under the left hand on a typewriter-like board, whatever the layout prints on them. */
@@ -29,7 +29,7 @@ const NO_HAND = /^(?:Digit.|Unidentified|)$/;
 
 /** The class of a key; letters split by hand only at detail `hand`, and only where the position says which. */
 export function keyClass(event: Pick<KeyboardEvent, "key" | "code">, detail: KeyDetail): KeyClass {
-  const coarse = CLASSES.find(([pattern]) => pattern.test(event.key))?.[1] ?? "other";
+  const coarse = CLASSES.find((entry) => entry[0].test(event.key))?.[1] ?? "other";
   if (coarse !== "letter" || detail === "class" || NO_HAND.test(event.code)) return coarse;
   return LEFT_HAND.test(event.code) ? "letter_left" : "letter_right";
 }

@@ -19,7 +19,7 @@ export interface Limits {
 }
 
 export const LIMITS: Readonly<Limits> = {
-  batch_events_max: 20,
+  batch_events_max: 100,
   batch_wait_ms: 500,
   queue_batches_max: 120,
   hide_bytes_max: 60 * 1024,

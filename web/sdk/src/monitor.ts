@@ -60,7 +60,7 @@ export function createMonitor({ gateway, session, limits, tell }: MonitorParts):
   /** Opens one connection, follows it to its end, and goes on with the next. */
   const follow = async (): Promise<void> => {
     const connection = (current = new AbortController());
-    const headers = { accept: "text/event-stream", ...(lastId !== undefined && { "last-event-id": lastId }) };
+    const headers = { accept: "text/event-stream", ...(lastId && { "last-event-id": lastId }) };
     const asked = gateway(`/sessions/${session}/monitor`, { headers, signal: connection.signal });
     const outcome = (await within(asked, SILENCE_MAX_MS)) ?? noAnswer();
     const { kind, response } = outcome;
@@ -83,7 +83,7 @@ export function createMonitor({ gateway, session, limits, tell }: MonitorParts):
 
   return {
     open() {
-      if (current === undefined) void follow();
+      if (!current) void follow();
     },
     close() {
       current?.abort();

@@ -29,14 +29,16 @@ export interface OutboxParts {
 }
 
 interface Entry {
-  batch: EventBatch;
+  seq: number;
+  /** How many. */
+  events: number;
   body: string;
   inFlight: boolean;
 }
 
 export function createOutbox({ gateway, limits, tell }: OutboxParts): Outbox {
   let entries: Entry[] = [];
-  let waiters: (() => void)[] = [];
+  const waiters: (() => void)[] = [];
   let draining = false;
   /** Failures in a row; the drain waits after each. */
   let failures = 0;
@@ -49,23 +51,24 @@ export function createOutbox({ gateway, limits, tell }: OutboxParts): Outbox {
   };
 
   const drop = (entry: Entry): void => {
+    const { seq, events } = entry;
     remove(entry);
-    tell("dropped", { seq: entry.batch.seq, events: entry.batch.events.length });
+    tell("dropped", { seq, events });
   };
 
   /** Resolves when nothing is left, or the next try has to wait. */
   const news = (): Promise<void> => new Promise((resolve) => waiters.push(resolve));
   const release = (): void => {
-    for (const waiter of waiters) waiter();
-    waiters = [];
+    for (const waiter of waiters.splice(0)) waiter();
   };
 
   const send = async (entry: Entry): Promise<Outcome> => {
+    const { seq, body } = entry;
     entry.inFlight = true;
     const outcome = await gateway("/events", {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: entry.body,
+      body,
       // Outlives the page that made it.
       keepalive: true,
       signal: AbortSignal.timeout(limits.request_timeout_ms),
@@ -73,11 +76,10 @@ export function createOutbox({ gateway, limits, tell }: OutboxParts): Outbox {
     entry.inFlight = false;
     const { kind, response } = outcome;
     if (kind !== "retry") {
-      const { seq } = entry.batch;
       remove(entry);
       if (kind === "accepted") tell(kind, { seq });
       else tell(kind, { seq, status: response.status, reason: await reasonOf(response) });
-      if (entries.length === 0) release();
+      if (!entries[0]) release();
     }
     return outcome;
   };
@@ -90,7 +92,7 @@ export function createOutbox({ gateway, limits, tell }: OutboxParts): Outbox {
       const outcome = await send(entry);
       if (outcome.kind === "retry") {
         const wait_ms = backoff_ms(outcome, failures++, limits);
-        tell("retry", { seq: entry.batch.seq, status: outcome.response.status, wait_ms });
+        tell("retry", { seq: entry.seq, status: outcome.response.status, wait_ms });
         release();
         await sleep(wait_ms);
       } else {
@@ -102,12 +104,12 @@ export function createOutbox({ gateway, limits, tell }: OutboxParts): Outbox {
 
   /** Over failures, too. */
   const emptied = async (): Promise<void> => {
-    while (entries.length > 0) await news();
+    while (entries[0]) await news();
   };
 
   return {
     push(batch) {
-      entries.push({ batch, body: JSON.stringify(batch), inFlight: false });
+      entries.push({ seq: batch.seq, events: batch.events.length, body: JSON.stringify(batch), inFlight: false });
       const oldest = next();
       if (entries.length > limits.queue_batches_max && oldest) drop(oldest);
       void drain();
@@ -123,7 +125,7 @@ export function createOutbox({ gateway, limits, tell }: OutboxParts): Outbox {
       }
     },
     async settled() {
-      if (entries.length > 0 && failures === 0) await news();
+      if (entries[0] && !failures) await news();
     },
     async close() {
       await within(emptied(), limits.stop_timeout_ms);

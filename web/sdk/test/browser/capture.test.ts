@@ -153,6 +153,31 @@ describe("secrets", () => {
     expect(classes()).toEqual(["letter", "letter"]);
   });
 
+  test("are found inside components, and around them", async () => {
+    await open();
+    await page.evaluate(() => {
+      const add = (html: string, around = document.body): Element => {
+        const host = around.appendChild(document.createElement("x-field"));
+        host.attachShadow({ mode: "open" }).innerHTML = html;
+        return host;
+      };
+      add('<div><input id="inner-password" type="password"></div>');
+      add('<div data-ductus-ignore><input id="inner-ignored"></div>');
+      add('<input id="inner-text">');
+      add('<input id="inside-ignored">', document.querySelector<HTMLElement>("[data-ductus-ignore]") ?? document.body);
+    });
+    for (const field of ["#inner-password", "#inner-ignored", "#inside-ignored"]) {
+      await page.focus(field);
+      await page.keyboard.type("ab");
+    }
+    await flush();
+    expect(collector.bodies).toEqual([]);
+    await page.focus("#inner-text");
+    await page.keyboard.type("ab");
+    await flush();
+    expect(classes()).toEqual(["letter", "letter"]);
+  });
+
   test("a password that is shown stays a secret", async () => {
     await open();
     await page.focus("#secret");
@@ -255,8 +280,8 @@ describe("sending", () => {
     await vi.waitFor(() => { expect(classes()).toEqual(["letter", "letter", "letter"]); }, 5_000);
   });
 
-  test("twenty events make a batch", async () => {
-    await open();
+  test("so many events make a batch", async () => {
+    await open("wait=600000&events=20");
     await page.focus("#text");
     await page.keyboard.type("abcdefghijkl");
     await flush();

@@ -48,7 +48,7 @@ const BUTTONS = { primary: 0, middle: 1, secondary: 2, other: 4 };
 
 /** What the browser would have dispatched for an event of a batch. */
 function play(event: InputEvent): void {
-  const common = { isTrusted: true, isPrimary: true, button: -1, buttons: 0, timeStamp: event.t_us / 1000, composedPath: () => [] };
+  const common = { isTrusted: true, isPrimary: true, button: -1, buttons: 0, timeStamp: event.t_us / 1000, target: null };
   const dispatch = (type: string, fields: object): unknown => page.listeners.get(type)?.({ ...common, ...fields });
   if (event.type === "down") dispatch("keydown", { key: KEYS[event.class], code: `code of ${event.press}` });
   else if (event.type === "up") dispatch("keyup", { code: `code of ${event.press}` });

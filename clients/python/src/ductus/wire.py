@@ -1,0 +1,58 @@
+"""What travels, as types. The gateway's documents are dictionaries as they came: a field that it adds later is there, too."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypedDict
+
+# One `EventBatch` as `schemas/event-batch.schema.json` describes it; the gateway checks it.
+EventBatch = Mapping[str, Any]
+
+Scope = Literal["ingest", "monitor"]
+Verdict = Literal["false_alarm", "confirmed"]
+
+
+class Reason(TypedDict):
+    """Why a decision says what it says."""
+
+    measure: str
+    text: str
+    delta: float
+    unit: str
+    z: float
+
+
+class Risk(TypedDict, total=False):
+    """The risk of a session after a window was judged."""
+
+    session: str
+    subject: str | None
+    # 0-100: that it is somebody else.
+    risk: float
+    # 0-1.
+    confidence: float
+    action: Literal["allow", "step_up", "terminate", "insufficient_data"]
+    reasons: list[Reason]
+    # Id of the decision, for feedback on it.
+    decision: str
+    # Microseconds since the Unix epoch.
+    time_us: int
+    # Of the monitor only: where to go on from.
+    event_id: str
+
+
+class Token(TypedDict):
+    """A session token, for the page."""
+
+    token: str
+    # As the gateway writes it.
+    expires_at: Any
+
+
+class Verification(TypedDict, total=False):
+    """Whether samples are of the subject."""
+
+    decision: Literal["same", "different", "insufficient_data"]
+    score: float | None
+    confidence: float
+    reasons: list[Reason]
+    # What is missing for a judgement, where there was none.
+    needed: Any
