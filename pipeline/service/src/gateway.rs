@@ -28,9 +28,6 @@ mod sessions;
 mod stream;
 mod subjects;
 
-pub use access::Caller;
-pub use ingest::{Accepted, Ingest, Refusal};
-
 use crate::admin::{self, Sockets};
 use crate::config::Config;
 use crate::health::Health;
@@ -46,6 +43,7 @@ use board::Board;
 use catch_up::CatchUp;
 use ductus_dynamics::line::Accounting;
 use feed::Feed;
+use ingest::Ingest;
 use people::People;
 use prometheus::Registry;
 use publisher::Publisher;

@@ -39,7 +39,7 @@ export function createAccess(key, tenant) {
       if (scopes.some((scope) => !SCOPES.has(scope))) throw new Refusal(403, "missing_scope", "a token may carry ingest and monitor only");
       const exp = Math.floor(Date.now() / 1000) + Math.min(ttl_s, TTL_S_MAX);
       const claims = Buffer.from(JSON.stringify({ tenant, subject, session, scopes, exp })).toString("base64url");
-      return { token: `${claims}.${sign(claims)}`, expires_at: new Date(exp * 1000).toISOString() };
+      return { token: `${claims}.${sign(claims)}`, tenant, expires_at_ms: exp * 1000 };
     },
 
     /** Refuses whoever may not do this with this session; `batch` is what is sent, if anything. */

@@ -43,8 +43,10 @@ class Token(TypedDict):
     """A session token, for the page."""
 
     token: str
-    # As the gateway writes it.
-    expires_at: Any
+    # The one that batches have to name.
+    tenant: str
+    # Milliseconds since 1970.
+    expires_at_ms: int
 
 
 class Verification(TypedDict, total=False):

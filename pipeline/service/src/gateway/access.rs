@@ -10,6 +10,7 @@
 //! credential reaches a log line. A key that was revoked works for at most `access.cache_ms` more.
 
 use super::Gateway;
+use super::ingest::Refusal;
 use super::problem::Problem;
 use crate::accounts::{self, now_ms};
 use crate::config::{AccessMode, Config};
@@ -18,7 +19,7 @@ use axum::extract::FromRequestParts;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use ductus_accounts::{ApplicationKeys, Principal, Scope, Scopes, SessionToken, SessionTokens};
+use ductus_accounts::{ApplicationKeys, Forgery, Principal, Scope, Scopes, SessionToken, SessionTokens};
 use ductus_dynamics::parse::BatchHead;
 use ductus_dynamics::wire::Purpose;
 use sha2::{Digest, Sha256};
@@ -129,7 +130,7 @@ fn credential(headers: &HeaderMap) -> Option<&str> {
 
 /// Who asks.
 #[derive(Clone, Debug)]
-pub struct Caller {
+pub(super) struct Caller {
     who: Who,
     /// What it says on this route, where the route says it.
     about: Option<(String, Purpose)>,
@@ -198,16 +199,23 @@ impl Caller {
     }
 
     /// Whether it may send this batch.
-    pub(super) fn may_say(&self, head: &BatchHead<'_>) -> bool {
-        if let Some((subject, purpose)) = &self.about
-            && (head.subject != Some(subject) || head.purpose != *purpose)
-        {
-            return false;
+    pub(super) fn may_say(&self, head: &BatchHead<'_>) -> Result<(), Refusal> {
+        if let Some((subject, purpose)) = &self.about {
+            if head.subject != Some(subject) {
+                return Err(Refusal::Forged(Forgery::ForgedSubject));
+            }
+            if head.purpose != *purpose {
+                return Err(Refusal::OtherPurpose);
+            }
         }
         match &self.who {
-            Who::Anybody => true,
-            Who::Application(principal) => principal.tenant == head.tenant,
-            Who::Page(token) => token.covers(head.tenant, head.subject, head.session).is_ok(),
+            Who::Application(principal) if principal.tenant != head.tenant => {
+                Err(Refusal::Forged(Forgery::ForgedTenant))
+            }
+            Who::Anybody | Who::Application(_) => Ok(()),
+            Who::Page(token) => token
+                .covers(head.tenant, head.subject, head.session)
+                .map_err(Refusal::Forged),
         }
     }
 

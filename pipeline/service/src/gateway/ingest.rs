@@ -9,6 +9,7 @@ use super::publisher::{OnItsWay, PublishError, Publisher};
 use super::rate::{Rates, TooOften};
 use crate::config::Config;
 use crate::metrics::GatewayMetrics;
+use ductus_accounts::Forgery;
 use ductus_dynamics::event::InputEvent;
 use ductus_dynamics::parse::{BatchHead, ParseLimits, parse};
 use ductus_dynamics::reject::{RejectReason, Rejections};
@@ -19,22 +20,24 @@ use tokio::time::Instant;
 
 /// A batch that is in Kafka.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Accepted {
+pub(super) struct Accepted {
     /// Running number of the batch.
-    pub seq: u32,
+    pub(super) seq: u32,
     /// Events that will be used.
-    pub events: u64,
+    pub(super) events: u64,
     /// Events that were refused one by one; the stream notes them as dead letters.
-    pub rejected: u64,
+    pub(super) rejected: u64,
 }
 
 /// Why a batch is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub(super) enum Refusal {
     /// It breaks the contract: sending it again is of no use.
     Rejected(RejectReason),
     /// It names a tenant, a subject or a session that the caller may not speak for.
-    Forged,
+    Forged(Forgery),
+    /// It is for another purpose than the route.
+    OtherPurpose,
     /// Its subject or its credential sends too much: send it again after this many seconds.
     TooOften(u32),
     /// Too much waits already: send it again later.
@@ -45,10 +48,13 @@ pub enum Refusal {
 
 impl Refusal {
     /// The code that clients and metrics see.
-    pub fn code(self) -> &'static str {
+    pub(super) fn code(self) -> &'static str {
         match self {
             Self::Rejected(reason) => reason.code(),
-            Self::Forged => "forged",
+            Self::Forged(Forgery::ForgedTenant) => "forged_tenant",
+            Self::Forged(Forgery::ForgedSubject) => "forged_subject",
+            Self::Forged(Forgery::ForgedSession) => "forged_session",
+            Self::OtherPurpose => "other_purpose",
             Self::TooOften(_) => "too_often",
             Self::Busy => "busy",
             Self::Unavailable => "unavailable",
@@ -56,7 +62,7 @@ impl Refusal {
     }
 
     /// Whether the same batch may be taken later.
-    pub fn is_for_now(self) -> bool {
+    pub(super) fn is_for_now(self) -> bool {
         matches!(self, Self::TooOften(_) | Self::Busy | Self::Unavailable)
     }
 }
@@ -68,7 +74,7 @@ impl From<TooOften> for Refusal {
 }
 
 /// Takes batches in.
-pub struct Ingest {
+pub(super) struct Ingest {
     publisher: Publisher,
     limits: ParseLimits,
     rates: Rates,
@@ -79,7 +85,7 @@ pub struct Ingest {
 
 impl Ingest {
     /// With the bounds of `config`.
-    pub fn new(config: &Config, publisher: Publisher, metrics: GatewayMetrics) -> Self {
+    pub(super) fn new(config: &Config, publisher: Publisher, metrics: GatewayMetrics) -> Self {
         Self {
             publisher,
             limits: config.parse_limits(),
@@ -94,13 +100,13 @@ impl Ingest {
     ///
     /// # Errors
     /// See [`Refusal`]. After [`Refusal::Unavailable`] it may still get there: its number then marks the repetition.
-    pub async fn take(&self, caller: &Caller, value: &[u8]) -> Result<Accepted, Refusal> {
+    pub(super) async fn take(&self, caller: &Caller, value: &[u8]) -> Result<Accepted, Refusal> {
         let begun = self.begin(caller, value);
         self.end(begun).await
     }
 
     /// The same for many, in their order. Nothing is sent after one that would have to come again, so that none overtakes it.
-    pub async fn take_all<'a>(
+    pub(super) async fn take_all<'a>(
         &self,
         caller: &Caller,
         values: impl Iterator<Item = &'a [u8]>,
@@ -172,9 +178,7 @@ impl Ingest {
                 return Err(Refusal::Rejected(rejection.reason));
             }
         };
-        if !caller.may_say(&head) {
-            return Err(Refusal::Forged);
-        }
+        caller.may_say(&head)?;
         let key = key(&head);
         self.rates.batch(caller.credential(), head.tenant, key)?;
         let accepted = Accepted {

@@ -184,8 +184,8 @@ fn send_events<F: Future<Output = ()> + Send + 'static>(
     });
     // The page waits for this to know that it is connected: a comment goes out at once.
     let opening = futures::stream::once(std::future::ready(Ok(Event::default().comment("open"))));
-    Sse::new(opening.chain(events.take_until(Box::pin(gateway.end_of_streams()))))
-        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+    let end = futures::future::select(Box::pin(gateway.end_of_streams()), Box::pin(expired));
+    Sse::new(opening.chain(events.take_until(end))).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }
 
 async fn send_frames(gateway: &Gateway, mut socket: WebSocket, follow: Follow, expired: impl Future<Output = ()>) {

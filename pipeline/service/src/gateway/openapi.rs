@@ -4,7 +4,6 @@
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -27,7 +26,7 @@ const WIRE: [(&str, &str); 2] = [
 ];
 
 /// What every refusal looks like (RFC 9457).
-#[derive(Serialize, ToSchema)]
+#[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes what `problem::Problem` writes")]
 pub(super) struct ProblemDetails {
     /// `urn:ductus:problem:` and the reason.

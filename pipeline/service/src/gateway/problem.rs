@@ -27,7 +27,11 @@ impl Problem {
                 (StatusCode::PAYLOAD_TOO_LARGE, "the batch has more bytes than the limit")
             }
             Refusal::Rejected(reason) => (StatusCode::BAD_REQUEST, title(reason)),
-            Refusal::Forged => (
+            Refusal::OtherPurpose => (
+                StatusCode::BAD_REQUEST,
+                "the batch is for another purpose than this route",
+            ),
+            Refusal::Forged(_) => (
                 StatusCode::FORBIDDEN,
                 "the batch names a tenant, subject or session that this credential may not speak for",
             ),

@@ -109,7 +109,7 @@ fn a_key_does_what_its_scopes_say_for_its_tenant() {
     assert_eq!(guarded.send(&ingest, &batch("s1", 0)).0, 202);
     assert_eq!(guarded.send(&monitor, &batch("s1", 0)).0, 403);
     let (status, answer) = guarded.send(&stranger, &batch("s1", 0));
-    assert_eq!((status, answer["reason"].as_str()), (403, Some("forged")));
+    assert_eq!((status, answer["reason"].as_str()), (403, Some("forged_tenant")));
     guarded.stand.publish_decision("s1", 0);
     guarded.stand.await_decisions(1);
     let read = |key: &str, path| guarded.call("GET", path, key, None).0;
@@ -131,14 +131,14 @@ fn a_token_speaks_for_one_session_only() {
     let anonymous = batch("s1", 0).replace(r#""subject":"ann","#, "");
     let another_tenant = batch("s1", 0).replace(r#""tenant":"t""#, r#""tenant":"u""#);
     let forged = [
-        batch("s2", 0),
-        batch("s1", 0).replace("ann", "bea"),
-        anonymous,
-        another_tenant,
+        (batch("s2", 0), "forged_session"),
+        (batch("s1", 0).replace("ann", "bea"), "forged_subject"),
+        (anonymous, "forged_subject"),
+        (another_tenant, "forged_tenant"),
     ];
-    for forged in forged {
+    for (forged, reason) in forged {
         let (status, answer) = guarded.send(&token, &forged);
-        assert_eq!((status, answer["reason"].as_str()), (403, Some("forged")), "{forged}");
+        assert_eq!((status, answer["reason"].as_str()), (403, Some(reason)), "{forged}");
     }
     for session in ["s1", "s2"] {
         guarded.stand.publish_decision(session, 0);
@@ -248,7 +248,7 @@ fn a_page_shows_its_token_among_the_sub_protocols() {
     };
     let expected = [
         r#"{"ok":true,"seq":0}"#.to_owned(),
-        r#"{"ok":false,"reason":"forged","seq":null}"#.to_owned(),
+        r#"{"ok":false,"reason":"forged_session","seq":null}"#.to_owned(),
     ];
     assert_eq!(connect(format!("ductus.v1, bearer.{token}")), Some(expected.to_vec()));
     assert_eq!(connect("ductus.v1, bearer.x".to_owned()), None);
