@@ -47,8 +47,6 @@ class Routes(Case):
         client.enrol("c1f0e7", [BATCH])
         client.verify("c1/f0", [BATCH])
         client.risk("s-1")
-        client.feedback("d1", "false_alarm", "on a train")
-        client.feedback("d1", "confirmed")
         self.assertEqual(
             [(asked.method, asked.path, json.loads(asked.body or b"null")) for asked in gateway.asked],
             [
@@ -62,8 +60,6 @@ class Routes(Case):
                 ("POST", "/v1/subjects/c1f0e7/enrolments", {"batches": [BATCH]}),
                 ("POST", "/v1/subjects/c1%2Ff0/verify", {"batches": [BATCH]}),
                 ("GET", "/v1/sessions/s-1/risk", None),
-                ("POST", "/v1/decisions/d1/feedback", {"verdict": "false_alarm", "note": "on a train"}),
-                ("POST", "/v1/decisions/d1/feedback", {"verdict": "confirmed"}),
             ],
         )
         self.assertEqual({asked.headers["authorization"] for asked in gateway.asked}, {f"Bearer {KEY}"})

@@ -15,7 +15,7 @@ import httpx
 from ductus.errors import Refused, Unavailable
 from ductus.retry import RETRIED, Retry, retry_after_s
 from ductus.sse import server_sent_events
-from ductus.wire import EventBatch, Risk, Scope, Token, Verdict, Verification
+from ductus.wire import EventBatch, Risk, Scope, Token, Verification
 
 # A monitor on which nothing is said for this long is dead; the gateway speaks every 15 s.
 SILENCE_MAX_S = 45.0
@@ -84,11 +84,6 @@ class Client:
                 raise Refused(status, problem)
             failures += 1
             self._wait(failures, status, problem, asked_s)
-
-    def feedback(self, decision: str, verdict: Verdict, note: str | None = None) -> dict[str, Any]:
-        """Says whether a decision was right: `false_alarm` or `confirmed`."""
-        body = {"verdict": verdict} | ({} if note is None else {"note": note})
-        return self._post(f"decisions/{quote(decision, safe='')}/feedback", body)
 
     def close(self) -> None:
         """Closes the connections."""

@@ -7,7 +7,6 @@ from typing import Any, Literal, TypedDict
 EventBatch = Mapping[str, Any]
 
 Scope = Literal["ingest", "monitor"]
-Verdict = Literal["false_alarm", "confirmed"]
 
 
 class Reason(TypedDict):
@@ -31,7 +30,7 @@ class Risk(TypedDict, total=False):
     confidence: float
     action: Literal["allow", "step_up", "terminate", "insufficient_data"]
     reasons: list[Reason]
-    # Id of the decision, for feedback on it.
+    # Id of the decision.
     decision: str
     # Microseconds since the Unix epoch.
     time_us: int
