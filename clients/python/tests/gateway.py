@@ -49,7 +49,7 @@ class Gateway:
                 gateway.asked.append(Asked(self.command, self.path, headers, body))
                 gateway._answer(self)
 
-            do_GET = do_POST = answer
+            do_DELETE = do_GET = do_POST = answer
 
             def log_message(self, format: str, *arguments: Any) -> None:
                 pass

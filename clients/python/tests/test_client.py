@@ -47,6 +47,12 @@ class Routes(Case):
         client.enrol("c1f0e7", [BATCH])
         client.verify("c1/f0", [BATCH])
         client.risk("s-1")
+        client.identify([BATCH])
+        client.identify([BATCH], among=["a", "b"], candidates_max=1)
+        client.feedback("5c1f", "false_alarm")
+        client.feedback("5c1f", "confirmed", "seen on camera")
+        client.erase("c1f0e7")
+        client.erasure("r-1")
         self.assertEqual(
             [(asked.method, asked.path, json.loads(asked.body or b"null")) for asked in gateway.asked],
             [
@@ -60,6 +66,16 @@ class Routes(Case):
                 ("POST", "/v1/subjects/c1f0e7/enrolments", {"batches": [BATCH]}),
                 ("POST", "/v1/subjects/c1%2Ff0/verify", {"batches": [BATCH]}),
                 ("GET", "/v1/sessions/s-1/risk", None),
+                ("POST", "/v1/identify", {"batches": [BATCH], "candidates_max": 5}),
+                (
+                    "POST",
+                    "/v1/identify",
+                    {"batches": [BATCH], "candidates_max": 1, "pool": {"subjects": ["a", "b"]}},
+                ),
+                ("POST", "/v1/decisions/5c1f/feedback", {"verdict": "false_alarm"}),
+                ("POST", "/v1/decisions/5c1f/feedback", {"verdict": "confirmed", "note": "seen on camera"}),
+                ("DELETE", "/v1/subjects/c1f0e7", None),
+                ("GET", "/v1/erasures/r-1", None),
             ],
         )
         self.assertEqual({asked.headers["authorization"] for asked in gateway.asked}, {f"Bearer {KEY}"})

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
 
 /// Fills `folder` through a neighbour that is renamed at the end: a download that broke off leaves no half folder.
 pub(crate) fn fill_once(folder: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
@@ -72,6 +73,11 @@ pub(crate) fn fill_template(template: &str, values: &[(&str, &str)]) -> String {
 /// Bytes of a hash as a name.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A name for a text: the beginning of its hash.
+pub(crate) fn short_hash(text: &str) -> String {
+    hex(&Sha256::digest(text)[..6])
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod opensearch;
 mod peers;
 mod postgresql;
 mod prerequisites;
+mod python;
 mod recordings;
 mod report;
 mod services;

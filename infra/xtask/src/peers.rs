@@ -10,19 +10,14 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::bench::EXIT_YARDSTICK_ABSENT;
-use crate::command::{command, find_on_path, on_path, run_quiet};
-use crate::{environment, files, java, report};
+use crate::command::{command, on_path, run_quiet};
+use crate::{environment, files, java, python, report};
 
 const SCRIPTS: &str = "infra/bench/peers";
-const BYTEWAX: &str = include_str!("../../bench/peers/bytewax.txt");
-const QUIX: &str = include_str!("../../bench/peers/quix.txt");
 const POM: &str = include_str!("../../bench/peers/pom.xml");
 const STREAMS_SOURCE: &str = include_str!("../../bench/peers/KafkaStreamsPeer.java");
-/// For which CPython the requirements have hashes. Bytewax has no wheels for a newer one.
-const PYTHON_TAGS: [&str; 2] = ["cpython-311", "cpython-312"];
 
 /// A peer that is ready to run.
 pub(crate) struct Peer {
@@ -89,13 +84,13 @@ impl PeerResult {
 
 /// Bytewax, recovery off.
 pub(crate) fn bytewax() -> Result<Option<Peer>> {
-    python_peer("Bytewax", BYTEWAX, "bytewax", &[])
+    python_peer("Bytewax", "bytewax", &[])
 }
 
 /// Quix Streams with `exactly-once`, or with its default, `at-least-once`.
 pub(crate) fn quix(exactly_once: bool) -> Result<Option<Peer>> {
     let guarantee = if exactly_once { "exactly-once" } else { "at-least-once" };
-    python_peer("Quix Streams", QUIX, "quix", &["--guarantee", guarantee])
+    python_peer("Quix Streams", "quix", &["--guarantee", guarantee])
 }
 
 /// Kafka Streams with `exactly_once_v2`. It has no network.
@@ -114,7 +109,7 @@ pub(crate) fn kafka_streams() -> Result<Option<Peer>> {
     if let Err(error) = java::copy_dependencies("Kafka Streams 4.3.1 (95 MB, once)", POM, &jars, &home) {
         return Ok(skip(NAME, &last_line(&error)));
     }
-    let classes = cache.join(format!("kafka-streams-classes-{}", short_hash(STREAMS_SOURCE)));
+    let classes = cache.join(format!("kafka-streams-classes-{}", files::short_hash(STREAMS_SOURCE)));
     files::fill_once(&classes, |partial| {
         let mut javac = command(compiler);
         javac.arg("-cp").arg(jars.join("*")).arg("-d").arg(partial);
@@ -193,22 +188,15 @@ impl Peer {
     }
 }
 
-fn python_peer(name: &'static str, requirements: &str, script: &str, more: &[&str]) -> Result<Option<Peer>> {
-    let Some((python, tag)) = python() else {
+fn python_peer(name: &'static str, script: &str, more: &[&str]) -> Result<Option<Peer>> {
+    let Some((python, tag)) = python::find() else {
         return Ok(skip(name, "no CPython 3.11 or 3.12 on the search path"));
     };
-    let cache = environment::cache()?.join("peers");
-    let packages = cache.join(format!("{script}-{tag}-{}", short_hash(requirements)));
     let requirements = scripts().join(format!("{script}.txt"));
-    let fetch = || {
-        files::make_folder(&cache)?;
-        files::fill_once(&packages, |partial| install(&python, &requirements, partial))
+    let packages = match python::packages(name, &requirements, &python, &tag) {
+        Ok(packages) => packages,
+        Err(error) => return Ok(skip(name, &last_line(&error))),
     };
-    if !packages.exists()
-        && let Err(error) = report::stage(format!("{name} (once)"), fetch)
-    {
-        return Ok(skip(name, &last_line(&error)));
-    }
     let mut check = command(&python);
     check.args(["-B", "-s", "-m", "unittest"]).current_dir(scripts());
     run_quiet(check.env("PYTHONPATH", &packages)).context("the windows of the Python peers are not ours")?;
@@ -224,40 +212,11 @@ fn python_peer(name: &'static str, requirements: &str, script: &str, more: &[&st
     }))
 }
 
-/// Into a folder of its own instead of a virtual environment: that needs no more than pip, and may be moved.
-fn install(python: &Path, requirements: &Path, folder: &Path) -> Result<()> {
-    let mut pip = command(python);
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-    ])
-    .args(["--require-hashes", "--only-binary=:all:", "--target"])
-    .arg(folder);
-    run_quiet(pip.arg("--requirement").arg(requirements)).map(drop)
-}
-
-/// A Python that the requirements have hashes for, and what it calls itself.
-fn python() -> Option<(PathBuf, String)> {
-    ["python3", "python3.12", "python3.11"].into_iter().find_map(|name| {
-        let python = find_on_path(name)?;
-        let mut ask = command(&python);
-        let said = run_quiet(ask.args(["-c", "import sys; print(sys.implementation.cache_tag)"])).ok()?;
-        let tag = said.trim();
-        PYTHON_TAGS.contains(&tag).then(|| (python, tag.to_owned()))
-    })
-}
 
 fn scripts() -> PathBuf {
     environment::repository().join(SCRIPTS)
 }
 
-fn short_hash(text: &str) -> String {
-    files::hex(&Sha256::digest(text)[..6])
-}
 
 fn last_line(error: &anyhow::Error) -> String {
     format!("{error:#}").lines().last().unwrap_or_default().to_owned()
@@ -330,7 +289,8 @@ mod tests {
 
     #[test]
     fn everything_is_pinned() {
-        for requirements in [BYTEWAX, QUIX] {
+        for requirements in ["bytewax.txt", "quix.txt"] {
+            let requirements = std::fs::read_to_string(scripts().join(requirements)).unwrap();
             let joined = requirements.replace("\\\n", " ");
             let lines = joined.lines().filter(|line| !line.starts_with('#'));
             for line in lines {

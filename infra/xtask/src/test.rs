@@ -20,7 +20,8 @@ use crate::services::{Lifetime, Running, free_port};
 use crate::tally::Tally;
 use crate::web::Web;
 use crate::{
-    deny, environment, files, fuzz, java, onnxruntime, opensearch, postgresql, prerequisites, recordings, report,
+    deny, environment, files, fuzz, java, onnxruntime, opensearch, postgresql, prerequisites, python, recordings,
+    report,
 };
 
 /// Which tests.
@@ -52,6 +53,7 @@ pub(crate) fn test(options: &Options) -> Result<ExitCode> {
     cargo_tests(&setup, options, &mut tally);
     if everything {
         web_checks(web.as_ref(), &mut tally);
+        tally.check("Python client: tests", python::test_client);
     }
     if environment::in_ci() {
         tally.refuse_skips();

@@ -3,13 +3,15 @@
 from ductus.client import Client
 from ductus.errors import DuctusError, Refused, Unavailable
 from ductus.retry import Retry
-from ductus.wire import EventBatch, Reason, Risk, Token, Verification
+from ductus.wire import EventBatch, Identification, Reason, Receipt, Risk, Token, Verification
 
 __all__ = [
     "Client",
     "DuctusError",
     "EventBatch",
+    "Identification",
     "Reason",
+    "Receipt",
     "Refused",
     "Retry",
     "Risk",

@@ -15,7 +15,7 @@ import httpx
 from ductus.errors import Refused, Unavailable
 from ductus.retry import RETRIED, Retry, retry_after_s
 from ductus.sse import server_sent_events
-from ductus.wire import EventBatch, Risk, Scope, Token, Verification
+from ductus.wire import EventBatch, Identification, Receipt, Risk, Scope, Token, Verdict, Verification
 
 # A monitor on which nothing is said for this long is dead; the gateway speaks every 15 s.
 SILENCE_MAX_S = 45.0
@@ -49,6 +49,28 @@ class Client:
         """Whether these samples are of the subject, once."""
         answer = self._post(f"subjects/{quote(subject, safe='')}/verify", {"batches": list(batches)})
         return cast(Verification, answer)
+
+    def identify(
+        self, batches: Sequence[EventBatch], among: Sequence[str] | None = None, *, candidates_max: int = 5
+    ) -> Identification:
+        """Who it is: of these subjects, or of all that are enrolled. The tenant must have switched it on; each use is audited."""
+        body: dict[str, Any] = {"batches": list(batches), "candidates_max": candidates_max}
+        if among is not None:
+            body["pool"] = {"subjects": list(among)}
+        return cast(Identification, self._post("identify", body))
+
+    def feedback(self, decision: str, verdict: Verdict, note: str | None = None) -> dict[str, Any]:
+        """Says what a decision was worth. Said again with this key, the latest word counts."""
+        body = {"verdict": verdict} if note is None else {"verdict": verdict, "note": note}
+        return self._post(f"decisions/{quote(decision, safe='')}/feedback", body)
+
+    def erase(self, subject: str) -> Receipt:
+        """Starts the erasure of a subject. Asked again before it is done, it gives the same receipt."""
+        return cast(Receipt, _object(self._ask("DELETE", f"subjects/{quote(subject, safe='')}")))
+
+    def erasure(self, receipt: str) -> Receipt:
+        """How far an erasure is."""
+        return cast(Receipt, _object(self._ask("GET", f"erasures/{quote(receipt, safe='')}")))
 
     def risk(self, session: str) -> Risk:
         """The session's risk now."""

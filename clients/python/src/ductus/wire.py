@@ -8,6 +8,9 @@ EventBatch = Mapping[str, Any]
 
 Scope = Literal["ingest", "monitor"]
 
+# What a decision was worth: it was the subject, or it was somebody else.
+Verdict = Literal["false_alarm", "confirmed"]
+
 
 class Reason(TypedDict):
     """Why a decision says what it says."""
@@ -57,3 +60,38 @@ class Verification(TypedDict, total=False):
     reasons: list[Reason]
     # What is missing for a judgement, where there was none.
     needed: Any
+
+
+class Candidate(TypedDict):
+    """Who it may be."""
+
+    # 1 for the most likely.
+    rank: int
+    subject: str
+    score: float
+    # 0-1: that it is this subject and nobody else.
+    probability: float
+
+
+class Identification(TypedDict, total=False):
+    """Who it may be, most likely first."""
+
+    candidates: list[Candidate]
+    # 0-1: that it is none of those who were compared.
+    nobody: float
+    # Subjects who were compared.
+    searched: int
+    # What is missing for an answer, where there is none.
+    needed: Any
+
+
+class Receipt(TypedDict, total=False):
+    """How far an erasure is."""
+
+    receipt: str
+    subject: str
+    state: Literal["asked", "running", "done", "failed"]
+    # Milliseconds since 1970.
+    asked_at_ms: int
+    changed_at_ms: int
+    detail: str

@@ -1,0 +1,72 @@
+//! Python as it is here, packages for it, and the tests of the Python client.
+//!
+//! Invariants: packages are wheels whose hashes stand in the repository; they lie in a folder of their own, so that nothing
+//! of the user's Python is read or changed.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::command::{command, find_on_path, run_quiet, run_shown};
+use crate::{environment, files, report};
+
+/// The Pythons that the requirements have wheels for.
+const TAGS: [&str; 2] = ["cpython-311", "cpython-312"];
+
+/// Runs the tests of the Python client.
+pub(crate) fn test_client() -> Result<()> {
+    let (python, tag) = find().context("the Python client needs CPython 3.11 or 3.12 on the search path")?;
+    let client = environment::repository().join("clients").join("python");
+    let requirements = client.join("tests").join("requirements.txt");
+    let packages = packages("the Python client's packages", &requirements, &python, &tag)?;
+    let mut paths = vec![client.join("src"), packages];
+    paths.extend(environment::variable("PYTHONPATH").map(PathBuf::from));
+    let mut tests = command(&python);
+    tests
+        .args(["-B", "-s", "-m", "unittest", "discover", "-s"])
+        .arg(client.join("tests"))
+        .env("PYTHONPATH", std::env::join_paths(paths)?);
+    run_shown(&mut tests)
+}
+
+/// A Python that requirements have hashes for, and what it calls itself.
+pub(crate) fn find() -> Option<(PathBuf, String)> {
+    ["python3", "python3.12", "python3.11"].into_iter().find_map(|name| {
+        let python = find_on_path(name)?;
+        let mut ask = command(&python);
+        let said = run_quiet(ask.args(["-c", "import sys; print(sys.implementation.cache_tag)"])).ok()?;
+        let tag = said.trim();
+        TAGS.contains(&tag).then(|| (python, tag.to_owned()))
+    })
+}
+
+/// The folder with what a file of requirements names, fetched once.
+pub(crate) fn packages(title: &str, requirements: &Path, python: &Path, tag: &str) -> Result<PathBuf> {
+    let text = std::fs::read_to_string(requirements)
+        .with_context(|| format!("cannot read {}", requirements.display()))?;
+    let cache = environment::cache()?.join("python");
+    let packages = cache.join(format!("{tag}-{}", files::short_hash(&text)));
+    if !packages.exists() {
+        report::stage(format!("{title} (once)"), || {
+            files::make_folder(&cache)?;
+            files::fill_once(&packages, |partial| install(python, requirements, partial))
+        })?;
+    }
+    Ok(packages)
+}
+
+/// Into a folder of its own instead of a virtual environment: that needs no more than pip, and may be moved.
+fn install(python: &Path, requirements: &Path, folder: &Path) -> Result<()> {
+    let mut pip = command(python);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+    ])
+    .args(["--require-hashes", "--only-binary=:all:", "--target"])
+    .arg(folder);
+    run_quiet(pip.arg("--requirement").arg(requirements)).map(drop)
+}
