@@ -212,11 +212,9 @@ fn python_peer(name: &'static str, script: &str, more: &[&str]) -> Result<Option
     }))
 }
 
-
 fn scripts() -> PathBuf {
     environment::repository().join(SCRIPTS)
 }
-
 
 fn last_line(error: &anyhow::Error) -> String {
     format!("{error:#}").lines().last().unwrap_or_default().to_owned()

@@ -42,8 +42,8 @@ pub(crate) fn find() -> Option<(PathBuf, String)> {
 
 /// The folder with what a file of requirements names, fetched once.
 pub(crate) fn packages(title: &str, requirements: &Path, python: &Path, tag: &str) -> Result<PathBuf> {
-    let text = std::fs::read_to_string(requirements)
-        .with_context(|| format!("cannot read {}", requirements.display()))?;
+    let text =
+        std::fs::read_to_string(requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
     let cache = environment::cache()?.join("python");
     let packages = cache.join(format!("{tag}-{}", files::short_hash(&text)));
     if !packages.exists() {
