@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Logical names of the topics.
-pub const TOPICS: [&str; 7] = [
+pub const TOPICS: [&str; 8] = [
     "events",
     "decisions",
     "audit",
@@ -19,6 +19,7 @@ pub const TOPICS: [&str; 7] = [
     "references",
     "session_state",
     "models",
+    "feedback",
 ];
 /// Partitions of every topic of a test but `models`.
 pub const PARTITIONS: i32 = 4;

@@ -306,7 +306,8 @@ impl Account {
 /// Its id, unless it says which model is live: where that was is not the oracle's to say.
 fn audit_id(record: &Record) -> Option<String> {
     let audit: AuditRecord = serde_json::from_slice(&record.value).expect("it is an audit record");
-    (audit.action != AuditAction::ModelLive).then_some(audit.id)
+    // What a gateway tells follows from who asked, not from the input.
+    (audit.action != AuditAction::ModelLive && audit.access.is_none()).then_some(audit.id)
 }
 
 fn letter_key(record: &Record) -> String {

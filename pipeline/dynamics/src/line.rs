@@ -550,6 +550,7 @@ fn audit(action: AuditAction, session: &SessionId, time_us: i64) -> AuditRecord 
         model: None,
         reference: None,
         source: None,
+        access: None,
         time_us,
     }
 }

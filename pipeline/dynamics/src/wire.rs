@@ -7,6 +7,7 @@
 use crate::event::{Button, EventKind, InputEvent, KeyClass, KeyDetail, Modality};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 
 /// The version of every document here.
 pub const VERSION: u8 = 1;
@@ -350,7 +351,7 @@ pub struct Source {
 pub struct AuditRecord {
     /// Version of this document: 1.
     pub v: u8,
-    /// 32 hexadecimal digits, the same for the same cause.
+    /// 32 hexadecimal digits, the same for the same cause; drawn where somebody asked a gateway.
     pub id: String,
     /// What happened.
     pub action: AuditAction,
@@ -368,8 +369,39 @@ pub struct AuditRecord {
     pub reference: Option<ReferenceRef>,
     /// The record that caused it.
     pub source: Option<Source>,
-    /// Event time, µs since the Unix epoch.
+    /// Who did it, and how it ended, where somebody asked a gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<AuditAccess>,
+    /// Event time, µs since the Unix epoch; of what happened at a gateway, its clock's.
     pub time_us: i64,
+}
+
+/// Who asked a gateway for something, and how it ended. Never a credential, and nothing that was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AuditAccess {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Id of the application key, the user or the analyst who asked, where somebody was recognised.
+    pub by: Option<String>,
+    /// Network address that asked, where it is known.
+    pub address: Option<IpAddr>,
+    /// Code of why it was refused, or the reason that was given for it.
+    pub reason: Option<String>,
+    /// Id of what it was about, where that is neither subject, session nor decision: a key, a token, a sign-in, a receipt.
+    pub object: Option<String>,
+    /// How many times it happened: refusals of one kind are told together.
+    pub count: u64,
+}
+
+/// How something ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was done.
+    Success,
+    /// It was refused.
+    Failure,
 }
 
 /// What an audit record is about.
@@ -390,6 +422,120 @@ pub enum AuditAction {
     ReferenceMatured,
     /// Another model went live.
     ModelLive,
+    /// Something was asked for without a credential that holds.
+    CredentialRefused,
+    /// Something was asked for that the credential does not give.
+    AccessRefused,
+    /// A batch named a tenant, a subject or a session that its sender may not speak for.
+    BatchForged,
+    /// Somebody sent more, or asked more often, than the limits allow.
+    RateLimited,
+    /// Somebody was compared with one subject.
+    Verified,
+    /// Somebody was looked for among many.
+    Identified,
+    /// Identification among many was switched on or off for a tenant.
+    IdentifySet,
+    /// An analyst said what a decision was worth.
+    FeedbackGiven,
+    /// The erasure of a subject was asked for.
+    ErasureAsked,
+    /// It went on.
+    ErasureChanged,
+    /// References of a subject were removed.
+    ReferenceRemoved,
+    /// An address to be told of decisions was added.
+    WebhookAdded,
+    /// It was removed.
+    WebhookRemoved,
+    /// A message to it was given up.
+    WebhookGaveUp,
+    /// An application key was made.
+    KeyCreated,
+    /// It got a new secret.
+    KeyRotated,
+    /// It was ended.
+    KeyRevoked,
+    /// A session token was made.
+    TokenMinted,
+    /// A sign-in failed.
+    LoginRefused,
+    /// A code was mailed.
+    CodeSent,
+    /// A code was refused.
+    CodeRefused,
+    /// An account was opened.
+    Registered,
+    /// Somebody signed in.
+    SignedIn,
+    /// A sign-in was prolonged.
+    Refreshed,
+    /// It was not.
+    RefreshRefused,
+    /// Somebody signed out.
+    LoggedOut,
+    /// Somebody signed out everywhere.
+    LoggedOutEverywhere,
+    /// A password was replaced.
+    PasswordChanged,
+    /// A user's mode was changed.
+    ModeSet,
+    /// Risk asks a user for a second proof.
+    StepUpRaised,
+    /// It was given.
+    StepUpLowered,
+    /// A link was mailed to have a network address trusted.
+    ApprovalSent,
+    /// A link did not hold.
+    ApprovalRefused,
+    /// A network address is trusted now.
+    AddressTrusted,
+    /// It is not any more.
+    AddressForgotten,
+    /// A passkey was added.
+    PasskeyAdded,
+    /// It was removed.
+    PasskeyRemoved,
+    /// A passkey did not hold.
+    PasskeyRefused,
+    /// An account was removed.
+    UserDeleted,
+}
+
+/// What somebody who looked into it said of a decision: the value of a compacted topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Feedback {
+    /// Version of this document: 1.
+    pub v: u8,
+    /// 32 hexadecimal digits, drawn.
+    pub id: String,
+    /// Tenant.
+    pub tenant: String,
+    /// The decision.
+    pub decision: String,
+    /// Its session.
+    pub session: String,
+    /// Pseudonym of the subject that the session claimed, if one did.
+    pub subject: Option<String>,
+    /// What was said.
+    pub verdict: FeedbackVerdict,
+    /// Who said it: id of an application key, a user or an analyst; absent where access is open.
+    pub by: Option<String>,
+    /// A sentence of theirs.
+    pub note: Option<String>,
+    /// When, µs since the Unix epoch, by the gateway's clock.
+    pub time_us: i64,
+}
+
+/// What a decision was worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedbackVerdict {
+    /// It was the subject.
+    FalseAlarm,
+    /// It was somebody else.
+    Confirmed,
 }
 
 /// A subject's references of one modality, device class and model: the value of a compacted topic.

@@ -255,6 +255,7 @@ impl Config {
                 audit: topics.audit.clone(),
                 references: topics.references.clone(),
                 models: topics.models.clone(),
+                feedback: topics.feedback.clone(),
                 session_state: topics.session_state.clone(),
                 dead_letters: topics.dead_letters.clone(),
                 partitions: topics.partitions,

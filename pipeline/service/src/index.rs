@@ -22,6 +22,7 @@ mod document;
 mod json;
 mod metrics;
 pub(crate) mod offsets;
+mod said;
 mod templates;
 
 pub use document::{Streams, write_audit, write_decision};

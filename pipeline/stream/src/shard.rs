@@ -553,6 +553,7 @@ fn model_live(model: &ModelRef, topic: &str, partition: &Partition) -> AuditReco
             partition: partition.number,
             offset,
         }),
+        access: None,
         time_us: partition.last_timestamp_us.unwrap_or_else(now_us),
     }
 }

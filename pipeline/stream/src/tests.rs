@@ -393,6 +393,11 @@ fn scoring_does_not_start_on_topics_that_do_not_fit() {
     assert_eq!(ensured.existing.len(), 4);
     assert_eq!(
         ensured.not_created,
-        [topics.session_state, topics.models, topics.dead_letters]
+        [
+            topics.session_state,
+            topics.feedback,
+            topics.models,
+            topics.dead_letters
+        ]
     );
 }

@@ -26,6 +26,8 @@ pub struct Topics {
     pub references: String,
     /// Announcements of models, compacted, one partition.
     pub models: String,
+    /// What analysts said of decisions, compacted.
+    pub feedback: String,
     /// Checkpoints, compacted.
     pub session_state: String,
     /// Refused records.
@@ -42,6 +44,7 @@ impl Default for Topics {
             audit: "ductus.audit.v1".to_owned(),
             references: "ductus.references.v1".to_owned(),
             models: "ductus.models.v1".to_owned(),
+            feedback: "ductus.feedback.v1".to_owned(),
             session_state: "ductus.session-state.v1".to_owned(),
             dead_letters: "ductus.events.v1-dlq".to_owned(),
             partitions: 8,
@@ -109,6 +112,7 @@ impl Topics {
                     BROKER_TIME,
                 ],
             ),
+            spec(&self.feedback, many, &[COMPACT, BROKER_TIME]),
             spec(&self.models, 1, &[COMPACT, BROKER_TIME]),
             spec(&self.dead_letters, many, &[DELETE, DAYS_30, BROKER_TIME]),
         ]

@@ -51,6 +51,7 @@ impl KafkaArgs {
                 Some(("topics", "audit")) => topics.audit = value.to_owned(),
                 Some(("topics", "references")) => topics.references = value.to_owned(),
                 Some(("topics", "models")) => topics.models = value.to_owned(),
+                Some(("topics", "feedback")) => topics.feedback = value.to_owned(),
                 Some(("topics", "session_state")) => topics.session_state = value.to_owned(),
                 Some(("topics", "dead_letters")) => topics.dead_letters = value.to_owned(),
                 _ => bail!("--set {name} is unknown here, use kafka.* or topics.*"),

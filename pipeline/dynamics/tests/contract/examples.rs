@@ -46,6 +46,7 @@ fn good_examples_validate_and_read() {
             "decision" => read::<wire::Decision>(&text),
             "audit-record" => read::<wire::AuditRecord>(&text),
             "reference" => read::<wire::Reference>(&text),
+            "feedback" => read::<wire::Feedback>(&text),
             "model-announcement" => read::<wire::ModelAnnouncement>(&text),
             _ => read::<wire::DeadLetter>(&text),
         };

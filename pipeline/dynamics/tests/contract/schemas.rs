@@ -23,6 +23,7 @@ pub(crate) fn all() -> Vec<(&'static str, Value)> {
             "model-announcement",
             schema::<wire::ModelAnnouncement>("model-announcement"),
         ),
+        ("feedback", schema::<wire::Feedback>("feedback")),
         ("dead-letter", schema::<wire::DeadLetter>("dead-letter")),
     ]
 }

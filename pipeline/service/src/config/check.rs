@@ -53,6 +53,9 @@ fn limits(config: &Config, rules: &mut Rules<'_>) {
             "gateway.board_decisions_total_max",
             config.gateway.board_decisions_total_max,
         ),
+        ("gateway.board_feedback_max", config.gateway.board_feedback_max),
+        ("gateway.audit_in_flight_max", config.gateway.audit_in_flight_max),
+        ("gateway.audit_kinds_max", config.gateway.audit_kinds_max),
         ("gateway.catch_up_readers_max", config.gateway.catch_up_readers_max),
         ("questions.in_flight_max", config.questions.in_flight_max),
         ("questions.embedders_max", config.questions.embedders_max),
@@ -73,6 +76,7 @@ fn limits(config: &Config, rules: &mut Rules<'_>) {
     for (key, value) in positive {
         rules.positive(key, value);
     }
+    rules.positive("gateway.audit_sum_ms", config.gateway.audit_sum_ms as usize);
     rules.must(config.topics.partitions > 0, "topics.partitions", "must be at least 1");
     rules.must(
         (1..=ductus_scorer::BATCH_WINDOWS_MAX).contains(&config.score.batch_windows_max),

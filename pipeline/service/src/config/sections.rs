@@ -40,6 +40,7 @@ pub struct Topics {
     pub audit: String,
     pub references: String,
     pub models: String,
+    pub feedback: String,
     pub session_state: String,
     pub dead_letters: String,
     pub partitions: i32,
@@ -237,9 +238,13 @@ pub struct Gateway {
     pub board_sessions_max: usize,
     pub board_decisions_max: usize,
     pub board_decisions_total_max: usize,
+    pub board_feedback_max: usize,
     pub catch_up_readers_max: usize,
     pub catch_up_timeout_ms: u64,
     pub cors_origins: String,
+    pub audit_in_flight_max: usize,
+    pub audit_sum_ms: u64,
+    pub audit_kinds_max: usize,
     pub shutdown_grace_ms: u64,
 }
 

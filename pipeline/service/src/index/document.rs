@@ -4,8 +4,11 @@
 //! `schemas/elasticsearch/component-mappings.json` (a test says so); an action that asks for something is an alert.
 
 use super::json::{Members, object};
+use super::said::Said;
 use ductus_dynamics::event::Modality;
-use ductus_dynamics::wire::{Action, AuditAction, AuditRecord, Closed, Decision, ModelRef, ReferenceRef, Source};
+use ductus_dynamics::wire::{
+    Action, AuditAccess, AuditRecord, Closed, Decision, ModelRef, Outcome, ReferenceRef, Source,
+};
 
 /// Version of the Elastic Common Schema that the fields follow.
 const ECS_VERSION: &str = "9.2.0";
@@ -78,13 +81,19 @@ pub fn write_audit(out: &mut Vec<u8>, audit: &AuditRecord, streams: &Streams, in
             event.text("kind", "event");
             event.texts("category", &[said.category]);
             event.texts("type", &[said.r#type]);
-            event.text("outcome", "success");
+            event.text("outcome", outcome(audit.access.as_ref()));
             event.text("action", said.action);
+            if let Some(reason) = audit.access.as_ref().and_then(|access| access.reason.as_deref()) {
+                event.text("reason", reason);
+            }
             event.text("dataset", "ductus.audit");
             event.text("module", PRODUCT);
             event.time("ingested", ingested_us);
         });
         write_subject(doc, audit.subject.as_deref(), |_| {});
+        if let Some(address) = audit.access.as_ref().and_then(|access| access.address) {
+            doc.object("source", |it| it.text("ip", &address.to_string()));
+        }
         doc.object("organization", |it| it.text("id", &audit.tenant));
         doc.object("ductus", |ductus| {
             if let Some(session) = &audit.session {
@@ -98,9 +107,29 @@ pub fn write_audit(out: &mut Vec<u8>, audit: &AuditRecord, streams: &Streams, in
             if let Some(source) = &audit.source {
                 write_source(ductus, source);
             }
+            if let Some(access) = &audit.access {
+                ductus.object("access", |it| write_access(it, access));
+            }
         });
     });
     out.push(b'\n');
+}
+
+fn outcome(access: Option<&AuditAccess>) -> &'static str {
+    match access.map(|access| access.outcome) {
+        None | Some(Outcome::Success) => "success",
+        Some(Outcome::Failure) => "failure",
+    }
+}
+
+fn write_access(it: &mut Members<'_>, access: &AuditAccess) {
+    if let Some(by) = &access.by {
+        it.text("by", by);
+    }
+    if let Some(object) = &access.object {
+        it.text("object", object);
+    }
+    it.integer("count", signed(access.count));
 }
 
 fn write_create(out: &mut Vec<u8>, stream: &str, id: &str) {
@@ -325,49 +354,6 @@ fn level(decision: &Decision) -> &'static str {
 
 fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-/// An audit action in the words of ECS.
-struct Said {
-    action: &'static str,
-    category: &'static str,
-    r#type: &'static str,
-    message: &'static str,
-}
-
-impl Said {
-    fn of(action: AuditAction) -> Self {
-        let said = |action, category, r#type, message| Self {
-            action,
-            category,
-            r#type,
-            message,
-        };
-        match action {
-            AuditAction::SessionOpened => said("session_opened", "session", "start", "session opened"),
-            AuditAction::SessionClosed => said("session_closed", "session", "end", "session closed"),
-            AuditAction::ActionRaised => said(
-                "action_raised",
-                "authentication",
-                "change",
-                "a more severe action is asked for",
-            ),
-            AuditAction::ActionLowered => said(
-                "action_lowered",
-                "authentication",
-                "change",
-                "a less severe action is asked for",
-            ),
-            AuditAction::ReferenceCreated => said("reference_created", "iam", "creation", "first reference stored"),
-            AuditAction::ReferenceMatured => said(
-                "reference_matured",
-                "iam",
-                "change",
-                "enough references to compare with",
-            ),
-            AuditAction::ModelLive => said("model_live", "configuration", "change", "another model went live"),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use serde_json::Value;
 const DECISION: &str = include_str!("../../../../../schemas/examples/decision.json");
 const INSUFFICIENT: &str = include_str!("../../../../../schemas/examples/decision-insufficient.json");
 const AUDIT: &str = include_str!("../../../../../schemas/examples/audit-record.json");
+const ACCESS: &str = include_str!("../../../../../schemas/examples/audit-record-access.json");
 const MAPPINGS: &str = include_str!("../../../../../schemas/elasticsearch/component-mappings.json");
 const INGESTED_US: i64 = 1_763_714_172_000_000;
 
@@ -264,9 +265,45 @@ fn an_audit_record() {
 }
 
 #[test]
+fn an_audit_record_of_a_gateway() {
+    check(
+        &audit(ACCESS),
+        expect![[r#"
+        {"create":{"_index":"logs-ductus.audit-default","_id":"0d5b2f6e1a3c4b7d8e9f0a1b2c3d4e5f"}}
+        @timestamp = "2025-11-21T08:36:11.091000Z"
+        data_stream.dataset = "ductus.audit"
+        data_stream.namespace = "default"
+        data_stream.type = "logs"
+        ductus.access.by = "k-41c7"
+        ductus.access.count = 1
+        ductus.access.object = "everybody"
+        ecs.version = "9.2.0"
+        event.action = "identified"
+        event.category = ["authentication"]
+        event.dataset = "ductus.audit"
+        event.id = "0d5b2f6e1a3c4b7d8e9f0a1b2c3d4e5f"
+        event.ingested = "2025-11-21T08:36:12.000000Z"
+        event.kind = "event"
+        event.module = "ductus"
+        event.outcome = "success"
+        event.reason = "call centre, consent by contract"
+        event.type = ["info"]
+        message = "somebody was looked for among many"
+        observer.product = "ductus"
+        observer.type = "behavioural-biometrics"
+        observer.vendor = "Ductus"
+        observer.version = "0.1.0"
+        organization.id = "acme"
+        service.name = "ductus"
+        service.version = "0.1.0"
+        source.ip = "192.0.2.7""#]],
+    );
+}
+
+#[test]
 fn every_field_is_mapped_with_a_fitting_type() {
     let mapped = mapped();
-    for lines in [decision(DECISION), decision(INSUFFICIENT), audit(AUDIT)] {
+    for lines in [decision(DECISION), decision(INSUFFICIENT), audit(AUDIT), audit(ACCESS)] {
         let document = lines.split(|byte| *byte == b'\n').nth(1).unwrap();
         let document: Value = serde_json::from_slice(document).unwrap();
         for (path, value) in leaves(&document) {
@@ -275,7 +312,7 @@ fn every_field_is_mapped_with_a_fitting_type() {
                 .unwrap_or_else(|| panic!("{path} is not in component-mappings.json"));
             let one = value.as_array().map_or(&value, |list| &list[0]);
             let fits = match kind.as_str() {
-                "keyword" | "text" | "date" => one.is_string(),
+                "keyword" | "text" | "date" | "ip" => one.is_string(),
                 "long" | "integer" => one.is_i64(),
                 "float" => one.is_number(),
                 other => panic!("{path}: unexpected type {other}"),
