@@ -45,6 +45,16 @@ impl Door {
         self.client.post(self.url(path)).bearer_auth(&self.key)
     }
 
+    /// The same.
+    pub fn put(&self, path: &str) -> RequestBuilder {
+        self.client.put(self.url(path)).bearer_auth(&self.key)
+    }
+
+    /// The same.
+    pub fn delete(&self, path: &str) -> RequestBuilder {
+        self.client.delete(self.url(path)).bearer_auth(&self.key)
+    }
+
     /// Where a route is.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)

@@ -1,4 +1,5 @@
-//! An application in front of a real gateway: enrols somebody, asks whether it is them, and follows their risk.
+//! An application in front of a real gateway: enrols somebody, asks whether it is them and who it is, follows their risk,
+//! judges a decision, and lets them vanish; auditors see who asked.
 
 use ductus_dynamics::event::{EventKind, InputEvent};
 use ductus_dynamics::synthetic::Typist;
@@ -9,6 +10,7 @@ use ductus_tests::process::PATIENCE;
 use ductus_tests::world::World;
 use futures::StreamExt;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 const HOUR_US: i64 = 3_600_000_000;
@@ -83,8 +85,82 @@ async fn somebody_is_enrolled_verified_and_monitored() {
     assert_eq!(verdict["decision"], "different", "{verdict}");
 
     monitored(&door, &typed(&ann, "ann", 2, 300, Purpose::Session)).await;
+    identified(&door, &own, &somebody).await;
+    judged(&door).await;
+    erased(&door).await;
     gateway.stop();
+    audited(&world);
     score.stop();
+}
+
+/// Who is it? Nobody is told before the tenant has switched it on.
+async fn identified(door: &Door, own: &Value, somebody: &Value) {
+    let refused = door.post("/v1/identify").json(own).send().await.unwrap();
+    assert_eq!(refused.status(), 403);
+    assert!(refused.text().await.unwrap().contains("identify_off"));
+    let wish = json!({ "identify": true, "reason": "a test" });
+    door.json(door.put("/v1/settings").json(&wish)).await;
+    let found = door.json(door.post("/v1/identify").json(own)).await;
+    assert_eq!(found["searched"], 1, "{found}");
+    assert_eq!(found["candidates"][0]["subject"], "ann", "{found}");
+    let stranger = door.json(door.post("/v1/identify").json(somebody)).await;
+    let score = |found: &Value| found["candidates"][0]["score"].as_f64().unwrap();
+    assert!(score(&found) > 0.0 && score(&stranger) < 0.0, "{found} {stranger}");
+    let mut among = own.clone();
+    among["pool"] = json!({ "subjects": ["bea"] });
+    let nobody = door.json(door.post("/v1/identify").json(&among)).await;
+    assert_eq!((&nobody["searched"], &nobody["candidates"]), (&json!(0), &json!([])));
+}
+
+/// An analyst finds the decisions of a session and judges one.
+async fn judged(door: &Door) {
+    let found = door.json(door.get("/v1/decisions?session=ann-2&limit=1")).await;
+    let id = found["decisions"][0]["id"].as_str().unwrap();
+    let wish = json!({ "verdict": "false_alarm" });
+    door.json(door.post(&format!("/v1/decisions/{id}/feedback")).json(&wish))
+        .await;
+    let seen = door.json(door.get(&format!("/v1/decisions/{id}"))).await;
+    assert_eq!(seen["feedback"][0]["verdict"], "false_alarm", "{seen}");
+}
+
+/// References go at once, and stay away: the stream forgets them too.
+async fn erased(door: &Door) {
+    let receipt = door.json(door.delete("/v1/subjects/ann")).await;
+    assert_eq!(receipt["state"], "running", "{receipt}");
+    let start = Instant::now();
+    loop {
+        let known = door.json(door.get("/v1/subjects/ann")).await;
+        if known["references"] == json!([]) {
+            break;
+        }
+        assert!(start.elapsed() < PATIENCE, "references are still there: {known}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let path = format!("/v1/erasures/{}", receipt["receipt"].as_str().unwrap());
+    let again = door.json(door.get(&path)).await;
+    assert_eq!(again["receipt"], receipt["receipt"]);
+}
+
+/// Every question about a person is in the audit, with who asked.
+fn audited(world: &World) {
+    let records = world.kafka.read_json("audit");
+    let asked = records.iter().filter(|record| record["access"].is_object());
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for record in asked {
+        assert!(record["access"]["by"].is_string(), "{record}");
+        *counts.entry(record["action"].as_str().unwrap()).or_default() += 1;
+    }
+    let expected = [
+        ("access_refused", 1),
+        ("erasure_asked", 1),
+        ("erasure_changed", 1),
+        ("feedback_given", 1),
+        ("identified", 3),
+        ("identify_set", 1),
+        ("token_minted", 1),
+        ("verified", 3),
+    ];
+    assert_eq!(counts, BTreeMap::from(expected));
 }
 
 /// A page with a token of its own sends a session and hears of its risk; after a break it misses nothing.

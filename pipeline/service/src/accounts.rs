@@ -4,9 +4,7 @@
 
 use crate::config::{Access, Config};
 use anyhow::{Context, bail};
-use ductus_accounts::{
-    ApplicationKeys, KeyPolicy, PoolPolicy, SessionTokens, SigningKey, SigningKeys, Store, TokenPolicy,
-};
+use ductus_accounts::{PoolPolicy, SessionTokens, SigningKey, SigningKeys, Store, TokenPolicy};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Now, in milliseconds since 1970.
@@ -15,15 +13,14 @@ pub fn now_ms() -> i64 {
     since.as_millis() as i64
 }
 
-/// The application keys in the configured database, which is made or brought up to date.
+/// The configured database, which is made or brought up to date.
 ///
 /// # Errors
-/// The database cannot be reached or is of a later version.
-pub async fn open_keys(config: &Config) -> anyhow::Result<ApplicationKeys> {
-    let store = Store::open(config.access.database.reveal(), &PoolPolicy::default())
+/// It cannot be reached or is of a later version.
+pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    Store::open(config.access.database.reveal(), &PoolPolicy::default())
         .await
-        .context("the accounts database cannot be opened; see access.database")?;
-    Ok(ApplicationKeys::new(store, KeyPolicy::default()))
+        .context("the accounts database cannot be opened; see access.database")
 }
 
 /// What session tokens are signed and checked with.

@@ -9,11 +9,17 @@
 //! Invariants: an acknowledged batch is in Kafka, acknowledged by its replicas; nothing of a refused body is echoed or
 //! logged; whatever waits is bounded, and beyond the bound the client is told when to come again.
 
+mod about;
 mod access;
+mod audit;
 pub mod board;
 mod catch_up;
+mod decisions;
+mod erasures;
 mod events;
 mod feed;
+mod feedback;
+mod identify;
 mod ingest;
 mod keys;
 mod monitor;
@@ -23,17 +29,22 @@ mod people;
 mod place;
 mod problem;
 pub mod publisher;
+mod question;
 mod rate;
 mod sessions;
+mod settings;
 mod stream;
 mod subjects;
 
+use crate::accounts::open_store;
 use crate::admin::{self, Sockets};
-use crate::config::Config;
+use crate::config::{AccessMode, Config};
 use crate::health::Health;
 use crate::metrics::GatewayMetrics;
 use crate::shutdown::Shutdown;
-use access::Access;
+use about::Policy;
+use access::{Access, Caller};
+use audit::Audit;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, header};
@@ -41,8 +52,11 @@ use axum::middleware::map_response;
 use axum::response::Response;
 use board::Board;
 use catch_up::CatchUp;
+use ductus_accounts::{Audited, Tenants};
 use ductus_dynamics::line::Accounting;
+use erasures::Eraser;
 use feed::Feed;
+use feedback::Feedbacks;
 use ingest::Ingest;
 use people::People;
 use prometheus::Registry;
@@ -59,10 +73,10 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// Scripts, styles and connections of our own only. Styles may stand in the page, because the component library puts them
-/// there; nobody may frame it.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; object-src 'none'; \
-     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// Scripts, styles and connections of our own only; nobody may frame it. The page itself has a nonce for the styles that its
+/// component library puts there, see [`page`].
+const CONTENT_SECURITY_POLICY: &str =
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// What a gateway shows besides what it sees itself: the demo knows more.
 pub trait Extra: Send + Sync + 'static {
@@ -90,6 +104,12 @@ pub struct Gateway {
 
 struct Inner {
     access: Access,
+    audit: Arc<Audit>,
+    /// What tenants have switched on; none where nothing is kept, and so nothing can be.
+    tenants: Option<Tenants>,
+    policy: Policy,
+    eraser: Eraser,
+    feedback: Arc<Feedbacks>,
     ingest: Ingest,
     board: Arc<Board>,
     catch_up: CatchUp,
@@ -126,6 +146,7 @@ impl Running {
     pub fn join(self) {
         // A panic of any was told by its own thread.
         let _ = self.server.join();
+        self.gateway.inner.audit.flush();
         let _ = self.feed.join();
         if let Some(references) = self.references {
             let _ = references.join();
@@ -149,10 +170,22 @@ impl Gateway {
         let address = listener.local_addr()?;
         let metrics = GatewayMetrics::register(registry)?;
         let runtime = admin::runtime()?;
-        let access = runtime.block_on(Access::open(config, metrics.clone()))?;
+        let store = match config.access.mode {
+            AccessMode::Open => None,
+            AccessMode::Keys => Some(runtime.block_on(open_store(config))?),
+        };
         let publisher = Publisher::open(&config.kafka.settings(), &config.topics.events, "gateway")?;
+        let audit = Arc::new(Audit::new(config, publisher.to(&config.topics.audit), metrics.clone()));
+        runtime.spawn(Arc::clone(&audit).run(shutdown.clone()));
+        let access = Access::new(config, store.as_ref(), Arc::clone(&audit), metrics.clone())?;
         let board = Arc::new(Board::new(&config.gateway));
-        let feed = Feed::open(config, Arc::clone(&board), metrics.clone())?.spawn(health.clone(), shutdown.clone())?;
+        let feedback = Arc::new(Feedbacks::new(config, publisher.to(&config.topics.feedback)));
+        let eraser = Eraser::new(
+            publisher.to(&config.topics.references),
+            Duration::from_millis(config.gateway.produce_timeout_ms),
+        );
+        let feed = Feed::open(config, Arc::clone(&board), Arc::clone(&feedback), metrics.clone())?
+            .spawn(health.clone(), shutdown.clone())?;
         let (people, references) = match config.questions.enabled {
             true => People::start(config, health, shutdown).map(|(people, thread)| (Some(people), Some(thread)))?,
             false => (None, None),
@@ -160,6 +193,11 @@ impl Gateway {
         let gateway = Self {
             inner: Arc::new(Inner {
                 access,
+                audit,
+                tenants: store.map(Tenants::new),
+                policy: Policy::new(config),
+                eraser,
+                feedback,
                 ingest: Ingest::new(config, publisher, metrics.clone()),
                 board,
                 catch_up: CatchUp::new(config),
@@ -200,6 +238,12 @@ impl Gateway {
         &self.inner.board
     }
 
+    /// What an operation on accounts answered, once auditors are told of it.
+    fn audited<T>(&self, caller: &Caller, audited: Audited<T>) -> T {
+        self.inner.audit.accounts_of(caller, audited.events);
+        audited.answer
+    }
+
     /// Ends every decision stream, so that the pages load anew what is shown.
     pub fn start_round(&self) {
         self.inner.round.send_modify(|round| *round += 1);
@@ -224,19 +268,28 @@ impl Gateway {
             .layer(RequestDecompressionLayer::new())
             .routes(routes!(subjects::enrol))
             .routes(routes!(subjects::verify))
+            .routes(routes!(identify::identify))
             .layer(DefaultBodyLimit::max(body_bytes_max))
             .routes(routes!(stream::decisions))
             .routes(routes!(sessions::list))
             .routes(routes!(sessions::decisions))
             .routes(routes!(monitor::risk))
             .routes(routes!(monitor::monitor))
-            .routes(routes!(subjects::view))
+            .routes(routes!(decisions::search))
+            .routes(routes!(decisions::view))
+            .routes(routes!(feedback::give))
+            .routes(routes!(subjects::view, erasures::erase))
+            .routes(routes!(erasures::remove_references))
+            .routes(routes!(erasures::receipt))
+            .routes(routes!(settings::view, settings::put))
             .routes(routes!(keys::mint))
             .routes(routes!(keys::list, keys::create))
             .routes(routes!(keys::revoke))
             .routes(routes!(keys::rotate))
             .routes(routes!(sessions::stats))
             .routes(routes!(sessions::demo))
+            .routes(routes!(about::models))
+            .routes(routes!(about::policy))
             .routes(routes!(openapi::document))
             .split_for_parts()
     }
@@ -251,7 +304,7 @@ impl Gateway {
             .collect();
         let cors = CorsLayer::new()
             .allow_origin(AllowOrigin::list(origins))
-            .allow_methods([Method::GET, Method::POST, Method::DELETE])
+            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
             .allow_headers([
                 header::AUTHORIZATION,
                 header::CONTENT_ENCODING,
@@ -284,7 +337,7 @@ async fn secure(mut response: Response) -> Response {
     ];
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

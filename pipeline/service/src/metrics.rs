@@ -31,6 +31,8 @@ pub struct GatewayMetrics {
     pub refused: IntCounterVec,
     /// Connections that found no room.
     pub sockets_refused: IntCounter,
+    /// Audit records that did not get into Kafka.
+    pub audit_lost: IntCounter,
 }
 
 impl GatewayMetrics {
@@ -74,6 +76,10 @@ impl GatewayMetrics {
                 "ductus_gateway_sockets_refused_total",
                 "Connections that found no room.",
             )?,
+            audit_lost: IntCounter::new(
+                "ductus_gateway_audit_lost_total",
+                "Audit records that did not get into Kafka.",
+            )?,
         };
         registry.register(Box::new(metrics.batches.clone()))?;
         registry.register(Box::new(metrics.events.clone()))?;
@@ -85,6 +91,7 @@ impl GatewayMetrics {
         registry.register(Box::new(metrics.decisions_missed.clone()))?;
         registry.register(Box::new(metrics.refused.clone()))?;
         registry.register(Box::new(metrics.sockets_refused.clone()))?;
+        registry.register(Box::new(metrics.audit_lost.clone()))?;
         Ok(metrics)
     }
 }

@@ -6,23 +6,27 @@
 //! | a page | a session token: the same header, or beside the sub-protocol `ductus.v1` one named `bearer.<token>` |
 //!
 //! Invariants: a handler that gives or takes anything has a [`Caller`], which only this module makes; a caller bound to a
-//! tenant, a subject or a session gets and gives nothing of another; every refusal looks the same, whatever was wrong; no
-//! credential reaches a log line. A key that was revoked works for at most `access.cache_ms` more.
+//! tenant, a subject or a session gets and gives nothing of another; every refusal looks the same, whatever was wrong, and
+//! is told to auditors, with what was wrong; no credential reaches a log line. A key that was revoked works for at most `access.cache_ms` more.
 
 use super::Gateway;
+use super::audit::Audit;
 use super::ingest::Refusal;
 use super::problem::Problem;
 use crate::accounts::{self, now_ms};
 use crate::config::{AccessMode, Config};
 use crate::metrics::GatewayMetrics;
-use axum::extract::FromRequestParts;
 use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use ductus_accounts::{ApplicationKeys, Forgery, Principal, Scope, Scopes, SessionToken, SessionTokens};
+use ductus_accounts::{
+    AccountEvent, ApplicationKeys, Forgery, KeyPolicy, Principal, Scope, Scopes, SessionToken, SessionTokens, Store,
+};
 use ductus_dynamics::parse::BatchHead;
-use ductus_dynamics::wire::Purpose;
+use ductus_dynamics::wire::{AuditAction, Purpose};
 use sha2::{Digest, Sha256};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +41,7 @@ const CREDENTIAL_BYTES_MAX: usize = 4096;
 pub(super) struct Access {
     /// None where everybody may do everything.
     checks: Option<Checks>,
+    audit: Arc<Audit>,
     metrics: GatewayMetrics,
 }
 
@@ -49,12 +54,17 @@ pub(super) struct Checks {
 }
 
 impl Access {
-    /// Opens what the configuration names.
-    pub(super) async fn open(config: &Config, metrics: GatewayMetrics) -> anyhow::Result<Self> {
-        let checks = match config.access.mode {
-            AccessMode::Open => None,
-            AccessMode::Keys => Some(Checks {
-                keys: accounts::open_keys(config).await?,
+    /// As the configuration says; keys are those of `store`, of which there is one unless access is open.
+    pub(super) fn new(
+        config: &Config,
+        store: Option<&Store>,
+        audit: Arc<Audit>,
+        metrics: GatewayMetrics,
+    ) -> anyhow::Result<Self> {
+        let checks = match (config.access.mode, store) {
+            (AccessMode::Open, _) | (AccessMode::Keys, None) => None,
+            (AccessMode::Keys, Some(store)) => Some(Checks {
+                keys: ApplicationKeys::new(store.clone(), KeyPolicy::default()),
                 tokens: accounts::session_tokens(&config.access)?,
                 known: moka::sync::Cache::builder()
                     .max_capacity(config.access.cache_keys_max)
@@ -62,7 +72,7 @@ impl Access {
                     .build(),
             }),
         };
-        Ok(Self { checks, metrics })
+        Ok(Self { checks, audit, metrics })
     }
 
     /// What keys and tokens are made with; none where none are asked for.
@@ -70,12 +80,20 @@ impl Access {
         self.checks.as_ref()
     }
 
-    async fn admit(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+    async fn admit(&self, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Caller, Problem> {
+        let caller = |who| Caller {
+            who,
+            about: None,
+            address,
+            audit: Arc::clone(&self.audit),
+        };
         let Some(checks) = &self.checks else {
-            return Ok(Caller::new(Who::Anybody));
+            return Ok(caller(Who::Anybody));
         };
         let credential = credential(headers).filter(|credential| credential.len() <= CREDENTIAL_BYTES_MAX);
         let Some(credential) = credential else {
+            self.audit
+                .refused(AuditAction::CredentialRefused, None, address, "no_credential");
             return Err(self.refuse("no_credential", Problem::UNAUTHENTICATED));
         };
         if credential.starts_with("dk_") {
@@ -83,15 +101,22 @@ impl Access {
                 tracing::error!(error = %error, "keys cannot be looked up");
                 Problem::NO_DATABASE
             })?;
-            let principal = principal.filter(|principal| principal.expires_ms.is_none_or(|end| end > now_ms()));
             return match principal {
-                Some(principal) => Ok(Caller::new(Who::Application(Arc::new(principal)))),
-                None => Err(self.refuse("key", Problem::UNAUTHENTICATED)),
+                Ok(principal) => Ok(caller(Who::Application(Arc::new(principal)))),
+                Err(events) => {
+                    let told = events.into_iter().map(|event| AccountEvent { address, ..event });
+                    self.audit.accounts(told.collect());
+                    Err(self.refuse("key", Problem::UNAUTHENTICATED))
+                }
             };
         }
         match checks.tokens.verify(credential, now_ms()) {
-            Ok(token) => Ok(Caller::new(Who::Page(Arc::new(token)))),
-            Err(_) => Err(self.refuse("token", Problem::UNAUTHENTICATED)),
+            Ok(token) => Ok(caller(Who::Page(Arc::new(token)))),
+            Err(refusal) => {
+                let event = AccountEvent::token_refused(refusal, address, now_ms());
+                self.audit.accounts(vec![event]);
+                Err(self.refuse("token", Problem::UNAUTHENTICATED))
+            }
         }
     }
 
@@ -102,16 +127,22 @@ impl Access {
 }
 
 impl Checks {
-    async fn principal(&self, key: &str) -> ductus_accounts::Result<Option<Principal>> {
+    /// Whose key it is, or what there is to tell of one that does not hold.
+    async fn principal(&self, key: &str) -> ductus_accounts::Result<Result<Principal, Vec<AccountEvent>>> {
         let hash: [u8; 32] = Sha256::digest(key).into();
-        if let Some(known) = self.known.get(&hash) {
-            return Ok(Some(known));
+        let known = self.known.get(&hash);
+        // One that ended since is looked up again, which says so.
+        if let Some(known) = known.filter(|known| known.expires_ms.is_none_or(|end| end > now_ms())) {
+            return Ok(Ok(known));
         }
-        let found = self.keys.authenticate(key, now_ms()).await?.answer;
-        if let Some(principal) = &found {
-            self.known.insert(hash, principal.clone());
-        }
-        Ok(found)
+        let found = self.keys.authenticate(key, now_ms()).await?;
+        Ok(match found.answer {
+            Some(principal) => {
+                self.known.insert(hash, principal.clone());
+                Ok(principal)
+            }
+            None => Err(found.events),
+        })
     }
 }
 
@@ -129,14 +160,16 @@ fn credential(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Who asks.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Caller {
     who: Who,
     /// What it says on this route, where the route says it.
     about: Option<(String, Purpose)>,
+    address: Option<IpAddr>,
+    audit: Arc<Audit>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Who {
     /// Access is open.
     Anybody,
@@ -145,10 +178,6 @@ enum Who {
 }
 
 impl Caller {
-    fn new(who: Who) -> Self {
-        Self { who, about: None }
-    }
-
     /// The same, sending batches about one subject and for one purpose only.
     pub(super) fn about(mut self, subject: &str, purpose: Purpose) -> Self {
         self.about = Some((subject.to_owned(), purpose));
@@ -164,6 +193,17 @@ impl Caller {
         }
     }
 
+    /// The tenant whose data is asked for: its own, or the one that is named where access is open.
+    pub(super) fn tenant_named(&self, named: Option<String>) -> Result<String, Problem> {
+        match (self.tenant(), named) {
+            (Some(own), None) => Ok(own.to_owned()),
+            (Some(own), Some(named)) if own == named => Ok(named),
+            (Some(_), Some(_)) => Err(self.forbidden("other_tenant")),
+            (None, Some(named)) => Ok(named),
+            (None, None) => Err(Problem::bad_value("say ?tenant=…: access is open, so no key tells it")),
+        }
+    }
+
     /// The application key behind it, for rates: what a page sends counts for the key that let it in.
     pub(super) fn credential(&self) -> Option<&str> {
         match &self.who {
@@ -171,6 +211,11 @@ impl Caller {
             Who::Application(principal) => Some(&principal.key),
             Who::Page(token) => Some(&token.key),
         }
+    }
+
+    /// Where it asks from.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// The application key itself.
@@ -194,12 +239,34 @@ impl Caller {
         if self.scopes().allow(scope) {
             Ok(())
         } else {
-            Err(Problem::FORBIDDEN)
+            Err(self.forbidden(scope.word()))
         }
+    }
+
+    /// Refuses what its credential does not give; `what` says it to auditors.
+    pub(super) fn forbidden(&self, what: &str) -> Problem {
+        self.audit
+            .refused(AuditAction::AccessRefused, Some(self), self.address, what);
+        Problem::FORBIDDEN
+    }
+
+    /// Tells that it was refused for sending or asking too much.
+    pub(super) fn limited(&self, what: &str) {
+        self.audit
+            .refused(AuditAction::RateLimited, Some(self), self.address, what);
     }
 
     /// Whether it may send this batch.
     pub(super) fn may_say(&self, head: &BatchHead<'_>) -> Result<(), Refusal> {
+        let said = self.says(head);
+        if let Err(refusal @ Refusal::Forged(_)) = &said {
+            self.audit
+                .refused(AuditAction::BatchForged, Some(self), self.address, refusal.code());
+        }
+        said
+    }
+
+    fn says(&self, head: &BatchHead<'_>) -> Result<(), Refusal> {
         if let Some((subject, purpose)) = &self.about {
             if head.subject != Some(subject) {
                 return Err(Refusal::Forged(Forgery::ForgedSubject));
@@ -222,7 +289,7 @@ impl Caller {
     /// Whether it may read of this session.
     pub(super) fn may_see(&self, session: &str) -> Result<(), Problem> {
         match &self.who {
-            Who::Page(token) if token.session != session => Err(Problem::FORBIDDEN),
+            Who::Page(token) if token.session != session => Err(self.forbidden("other_session")),
             _ => self.may(Scope::Monitor),
         }
     }
@@ -230,7 +297,7 @@ impl Caller {
     /// Whether it may read of every session of its tenant.
     pub(super) fn may_see_all(&self) -> Result<(), Problem> {
         match &self.who {
-            Who::Page(_) => Err(Problem::FORBIDDEN),
+            Who::Page(_) => Err(self.forbidden("all_sessions")),
             _ => self.may(Scope::Monitor),
         }
     }
@@ -258,7 +325,9 @@ impl FromRequestParts<Gateway> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Problem> {
-        gateway.inner.access.admit(&parts.headers).await
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let address = peer.map(|ConnectInfo(peer)| peer.ip().to_canonical());
+        gateway.inner.access.admit(&parts.headers, address).await
     }
 }
 

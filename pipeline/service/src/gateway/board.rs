@@ -2,7 +2,8 @@
 //!
 //! Invariants: at most `gateway.board_sessions_max` sessions, `gateway.board_decisions_max` decisions of each, and
 //! `gateway.board_decisions_total_max` beside each session's latest; the session longest without a decision gives way; a
-//! decision that comes again (same id) changes nothing; sessions of two tenants never meet, whatever they are called.
+//! decision that comes again (same id) changes nothing; sessions of two tenants never meet, whatever they are called; a search
+//! looks at the latest `gateway.board_decisions_total_max` decisions, and never holds the others up for long.
 
 use super::place::Place;
 use crate::config;
@@ -14,8 +15,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
 use utoipa::ToSchema;
 
-/// How far back a repeated decision is looked for: one comes again only soon after.
-const REPEATS: usize = 128;
+/// Decisions that one search looks at: under the lock, some microseconds each hundred.
+const SEARCHED_MAX: usize = 20_000;
 
 /// A decision, and where it stands.
 #[derive(Debug)]
@@ -58,6 +59,55 @@ pub struct SessionSummary {
     pub last_us: i64,
 }
 
+/// Which decisions are looked for; what is none is not asked.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Tenant.
+    pub tenant: Option<String>,
+    /// Subject that was claimed.
+    pub subject: Option<String>,
+    /// Session.
+    pub session: Option<String>,
+    /// What was asked for.
+    pub action: Option<Action>,
+    /// Modality of the window.
+    pub modality: Option<Modality>,
+    /// Risk, from and to.
+    pub risk: (Option<f32>, Option<f32>),
+    /// Event time in µs, from and to.
+    pub time_us: (Option<i64>, Option<i64>),
+}
+
+/// What a search found.
+#[derive(Debug)]
+pub struct Found {
+    /// The latest first.
+    pub decisions: Vec<Arc<Placed>>,
+    /// Where to go on; none where everything was looked at.
+    pub next: Option<u64>,
+    /// Event time of the oldest decision that a search can see, µs.
+    pub complete_since_us: Option<i64>,
+}
+
+impl Wanted {
+    fn is(&self, decision: &Decision) -> bool {
+        let is =
+            |wanted: &Option<String>, has: Option<&str>| wanted.as_deref().is_none_or(|wanted| has == Some(wanted));
+        let (risk, time_us) = (decision.risk, decision.time_us);
+        is(&self.tenant, Some(&decision.tenant))
+            && is(&self.subject, decision.subject.as_deref())
+            && is(&self.session, Some(&decision.session))
+            && self.action.is_none_or(|action| decision.action == action)
+            && self
+                .modality
+                .is_none_or(|modality| decision.window.modality == modality)
+            && self.risk.0.is_none_or(|from| risk >= from)
+            && self.risk.1.is_none_or(|to| risk <= to)
+            && self.time_us.0.is_none_or(|from| time_us >= from)
+            && self.time_us.1.is_none_or(|to| time_us <= to)
+    }
+}
+
 /// What the board has of a session since some place.
 #[derive(Debug)]
 pub enum Since {
@@ -91,8 +141,10 @@ struct State {
     sessions: BTreeMap<Key, Session>,
     /// Sessions by when they last had a decision: a running number.
     by_turn: BTreeMap<u64, Key>,
-    /// Whose decision came when: the oldest of all gives way first.
-    order: VecDeque<(u64, Key)>,
+    /// All decisions in the order in which they came: the oldest of all gives way first.
+    order: VecDeque<(u64, Arc<Placed>)>,
+    /// Those of `order` by their ids.
+    ids: HashMap<Box<str>, Arc<Placed>>,
     /// From which offset on the board has every session of a partition, but for what gave way within a session.
     whole_from: HashMap<i32, i64>,
     turn: u64,
@@ -164,6 +216,43 @@ impl Board {
         Some(session.decisions.iter().map(|(_, placed)| Arc::clone(placed)).collect())
     }
 
+    /// A decision of `tenant`, or of any, by its id.
+    pub fn decision(&self, tenant: Option<&str>, id: &str) -> Option<Arc<Placed>> {
+        let found = self.lock().ids.get(id).map(Arc::clone)?;
+        tenant
+            .is_none_or(|tenant| found.decision.tenant == tenant)
+            .then_some(found)
+    }
+
+    /// The latest decisions that are wanted, at most `most`, before the turn at which a search before ended.
+    pub fn search(&self, wanted: &Wanted, before: Option<u64>, most: usize) -> Found {
+        let state = self.lock();
+        let end = match before {
+            Some(turn) => state.order.partition_point(|(other, _)| *other < turn),
+            None => state.order.len(),
+        };
+        let mut found = Found {
+            decisions: Vec::new(),
+            next: None,
+            complete_since_us: state.order.front().map(|(_, oldest)| oldest.decision.time_us),
+        };
+        let mut looked_at = 0;
+        for (turn, placed) in state.order.range(..end).rev() {
+            if found.decisions.len() == most || looked_at == SEARCHED_MAX {
+                break;
+            }
+            looked_at += 1;
+            found.next = Some(*turn);
+            if wanted.is(&placed.decision) {
+                found.decisions.push(Arc::clone(placed));
+            }
+        }
+        if looked_at == end {
+            found.next = None;
+        }
+        found
+    }
+
     /// What came of a session after `place`.
     pub fn since(&self, tenant: Option<&str>, session: &str, place: Place) -> Since {
         let state = self.lock();
@@ -189,7 +278,15 @@ impl Board {
     /// Takes these sessions off the board: the demo starts a new round.
     pub fn forget(&self, wanted: impl Fn(&str) -> bool) {
         let mut state = self.lock();
-        let State { sessions, by_turn, .. } = &mut *state;
+        let State {
+            sessions,
+            by_turn,
+            order,
+            ids,
+            ..
+        } = &mut *state;
+        order.retain(|(_, placed)| !wanted(&placed.decision.session));
+        ids.retain(|_, placed| !wanted(&placed.decision.session));
         by_turn.retain(|_, (session, _)| !wanted(session));
         sessions.retain(|(session, _), _| !wanted(session));
     }
@@ -203,12 +300,11 @@ impl State {
     fn put(&mut self, placed: &Arc<Placed>, bounds: Bounds) -> bool {
         let (place, decision) = (placed.place, &placed.decision);
         self.whole_from.entry(place.partition).or_insert(place.offset);
-        let key: Key = (decision.session.as_str().into(), decision.tenant.as_str().into());
-        let session = self.sessions.entry(key.clone()).or_default();
-        let mut latest = session.decisions.iter().rev().take(REPEATS);
-        if latest.any(|(_, known)| known.decision.id == decision.id) {
+        if self.ids.contains_key(decision.id.as_str()) {
             return false;
         }
+        let key = key(decision);
+        let session = self.sessions.entry(key.clone()).or_default();
         self.turn += 1;
         if let Some((turn, _)) = session.decisions.back() {
             self.by_turn.remove(turn);
@@ -218,8 +314,9 @@ impl State {
         if session.decisions.len() > bounds.of_session {
             session.forget_oldest();
         }
-        self.by_turn.insert(self.turn, key.clone());
-        self.order.push_back((self.turn, key));
+        self.by_turn.insert(self.turn, key);
+        self.order.push_back((self.turn, Arc::clone(placed)));
+        self.ids.insert(decision.id.as_str().into(), Arc::clone(placed));
         self.decisions += 1;
         self.make_room(bounds);
         true
@@ -237,9 +334,11 @@ impl State {
             }
         }
         while self.order.len() > bounds.total {
-            let Some((turn, key)) = self.order.pop_front() else {
+            let Some((turn, oldest)) = self.order.pop_front() else {
                 break;
             };
+            self.ids.remove(oldest.decision.id.as_str());
+            let key = key(&oldest.decision);
             // What gave way within its session already, or with it, is not there; a session's latest stays.
             let session = self.sessions.get_mut(&key);
             if let Some(session) = session.filter(|session| session.decisions.len() > 1)
@@ -260,6 +359,10 @@ impl State {
             }
         }
     }
+}
+
+fn key(decision: &Decision) -> Key {
+    (decision.session.as_str().into(), decision.tenant.as_str().into())
 }
 
 impl Session {

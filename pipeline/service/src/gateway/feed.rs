@@ -1,17 +1,18 @@
-//! Reads the decisions topic for the board and the streams.
+//! Reads the decisions topic for the board and the streams, and what people said of decisions.
 //!
 //! Invariants: it belongs to no consumer group and commits nothing, so that every gateway sees every decision and none
 //! disturbs a sink; it starts a bounded number of decisions back; a record that is no decision is skipped and logged once.
 
 use super::board::{Board, Placed};
+use super::feedback::Feedbacks;
 use super::place::Place;
 use crate::config::Config;
 use crate::health::Health;
-use crate::kafka::Logged;
+use crate::kafka::{self, Logged};
 use crate::metrics::GatewayMetrics;
 use crate::shutdown::Shutdown;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use std::sync::Arc;
@@ -33,11 +34,18 @@ pub(super) struct Feed {
     /// How many decisions of each partition's past are read.
     back: i64,
     board: Arc<Board>,
+    feedback_topic: String,
+    feedback: Arc<Feedbacks>,
     metrics: GatewayMetrics,
 }
 
 impl Feed {
-    pub(super) fn open(config: &Config, board: Arc<Board>, metrics: GatewayMetrics) -> anyhow::Result<Self> {
+    pub(super) fn open(
+        config: &Config,
+        board: Arc<Board>,
+        feedback: Arc<Feedbacks>,
+        metrics: GatewayMetrics,
+    ) -> anyhow::Result<Self> {
         let consumer = config
             .kafka
             .settings()
@@ -48,6 +56,8 @@ impl Feed {
             topic: config.topics.decisions.clone(),
             back: config.gateway.board_decisions_max as i64,
             board,
+            feedback_topic: config.topics.feedback.clone(),
+            feedback,
             metrics,
         })
     }
@@ -78,8 +88,8 @@ impl Feed {
                         strangers += 1;
                         if strangers == 1 {
                             tracing::warn!(
-                                topic = self.topic,
-                                "a record is no decision, it and its like are skipped"
+                                topic = message.topic(),
+                                "a record is not what its topic holds, it and its like are skipped"
                             );
                         }
                     }
@@ -100,22 +110,22 @@ impl Feed {
         }
     }
 
-    /// Takes every partition of the topic, a little back.
+    /// Takes every partition of the topic, a little back, and all feedback.
     fn assign(&self) -> Result<(), KafkaError> {
-        let metadata = self.consumer.fetch_metadata(Some(&self.topic), METADATA_TIMEOUT)?;
         let mut list = TopicPartitionList::new();
-        for topic in metadata.topics() {
-            for partition in topic.partitions() {
-                list.add_partition_offset(topic.name(), partition.id(), Offset::OffsetTail(self.back))?;
-            }
+        for partition in kafka::partitions(&self.consumer, &self.topic, METADATA_TIMEOUT)? {
+            list.add_partition_offset(&self.topic, partition, Offset::OffsetTail(self.back))?;
         }
-        if list.count() == 0 {
-            return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition));
+        for partition in kafka::partitions(&self.consumer, &self.feedback_topic, METADATA_TIMEOUT)? {
+            list.add_partition_offset(&self.feedback_topic, partition, Offset::Beginning)?;
         }
         self.consumer.assign(&list)
     }
 
     fn take(&self, message: &BorrowedMessage<'_>) -> bool {
+        if message.topic() == self.feedback_topic {
+            return self.feedback.take(message.payload());
+        }
         let Some(placed) = placed(message) else {
             return false;
         };

@@ -180,7 +180,10 @@ impl Ingest {
         };
         caller.may_say(&head)?;
         let key = key(&head);
-        self.rates.batch(caller.credential(), head.tenant, key)?;
+        if let Err(too_often) = self.rates.batch(caller.credential(), head.tenant, key) {
+            caller.limited("batches");
+            return Err(too_often.into());
+        }
         let accepted = Accepted {
             seq: head.seq,
             events: events.len() as u64,

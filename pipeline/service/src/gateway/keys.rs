@@ -79,9 +79,9 @@ pub(super) async fn mint(
         scopes: wish.scopes,
         ttl_ms: wish.ttl_s.map(|ttl_s| i64::from(ttl_s) * 1000),
     };
-    let minted = checks.tokens.mint(by, &request, now_ms()).map_err(problem)?.answer;
-    let minted = minted.map_err(|refusal| match refusal {
-        MintRefusal::BeyondKey => Problem::FORBIDDEN,
+    let minted = checks.tokens.mint(by, &request, now_ms()).map_err(problem)?;
+    let minted = gateway.audited(&caller, minted).map_err(|refusal| match refusal {
+        MintRefusal::BeyondKey => caller.forbidden("beyond_key"),
         MintRefusal::NotForTokens => Problem::bad_value("a token is good for ingest, monitor, or both"),
         MintRefusal::Ttl => Problem::bad_value("ttl_s must be from 60 to 3600"),
         MintRefusal::KeyEnds => Problem::UNAUTHENTICATED,
@@ -184,7 +184,7 @@ pub(super) async fn create(
     let (checks, by) = administer(&gateway, &caller)?;
     let Json(wish) = body.map_err(|_| Problem::BAD_BODY)?;
     if !wish.scopes.within(by.scopes) {
-        return Err(Problem::FORBIDDEN);
+        return Err(caller.forbidden("beyond_key"));
     }
     let new = NewKey {
         tenant: &by.tenant,
@@ -192,7 +192,8 @@ pub(super) async fn create(
         scopes: wish.scopes,
         expires_ms: wish.expires_at_ms,
     };
-    let created = checks.keys.create(&new, now_ms()).await.map_err(problem)?.answer;
+    let created = checks.keys.create(&new, now_ms()).await.map_err(problem)?;
+    let created = gateway.audited(&caller, created);
     Ok((StatusCode::CREATED, Json(KeyMade::from(created))).into_response())
 }
 
@@ -248,7 +249,7 @@ pub(super) async fn rotate(
     let Json(wish) = body.map_err(|_| Problem::BAD_BODY)?.unwrap_or_default();
     let grace_s = wish.grace_s.map_or(GRACE_S, i64::from);
     let rotated = checks.keys.rotate(&by.tenant, &key, grace_s * 1000, now_ms()).await;
-    match rotated.map_err(problem)?.answer {
+    match gateway.audited(&caller, rotated.map_err(problem)?) {
         Some(created) => Ok(Json(KeyMade::from(created)).into_response()),
         None => Err(Problem::NOT_FOUND),
     }
@@ -273,13 +274,8 @@ pub(super) async fn revoke(
     Path(key): Path<String>,
 ) -> Result<Response, Problem> {
     let (checks, by) = administer(&gateway, &caller)?;
-    match checks
-        .keys
-        .revoke(&by.tenant, &key, now_ms())
-        .await
-        .map_err(problem)?
-        .answer
-    {
+    let revoked = checks.keys.revoke(&by.tenant, &key, now_ms()).await;
+    match gateway.audited(&caller, revoked.map_err(problem)?) {
         true => Ok(StatusCode::NO_CONTENT.into_response()),
         false => Err(Problem::NOT_FOUND),
     }
@@ -288,7 +284,7 @@ pub(super) async fn revoke(
 /// Where access is open there are no keys to manage.
 fn checks<'a>(gateway: &'a Gateway, caller: &'a Caller) -> Result<(&'a Checks, &'a Principal), Problem> {
     let checks = gateway.inner.access.checks().ok_or(Problem::NOT_FOUND)?;
-    let by = caller.application().ok_or(Problem::FORBIDDEN)?;
+    let by = caller.application().ok_or_else(|| caller.forbidden("keys"))?;
     Ok((checks, by))
 }
 
@@ -297,7 +293,7 @@ fn administer<'a>(gateway: &'a Gateway, caller: &'a Caller) -> Result<(&'a Check
     checks(gateway, caller)
 }
 
-fn problem(error: AccountsError) -> Problem {
+pub(super) fn problem(error: AccountsError) -> Problem {
     match error {
         AccountsError::Invalid(what) | AccountsError::Limit(what) => Problem::bad_value(what),
         error => {

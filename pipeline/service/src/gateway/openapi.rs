@@ -95,7 +95,7 @@ pub(super) fn finish(mut api: OpenApi) -> Value {
         .build();
     components.add_security_scheme(BEARER, SecurityScheme::Http(scheme));
     for item in api.paths.paths.values_mut() {
-        let operations: [&mut Option<Operation>; 3] = [&mut item.get, &mut item.post, &mut item.delete];
+        let operations: [&mut Option<Operation>; 4] = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];
         for operation in operations.into_iter().flatten() {
             let asks = operation.responses.responses.contains_key("401");
             if asks {

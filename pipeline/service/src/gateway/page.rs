@@ -1,10 +1,11 @@
 //! The console page, out of the binary.
 //!
 //! Invariants: nothing is read from outside the embedded folder; files whose names carry a hash may be kept for ever, the
-//! page itself must be asked for each time.
+//! page itself is not kept: it has a nonce, drawn for each answer, without which no style that is put into it holds.
 
+use super::CONTENT_SECURITY_POLICY;
 use super::problem::Problem;
-use axum::http::{Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use rust_embed::RustEmbed;
 
@@ -20,6 +21,9 @@ const WITHOUT: &str = "<!doctype html><meta charset=\"utf-8\"><title>Ductus</tit
     <p>The API works: <a href=\"/v1/sessions\">sessions</a>, <a href=\"/v1/stats\">totals</a>, \
     <a href=\"/metrics\">metrics</a>.</p>";
 
+/// Where the page wants the nonce.
+const NONCE: &str = "__CSP_NONCE__";
+
 pub(super) async fn serve(method: Method, uri: Uri) -> Response {
     if method != Method::GET && method != Method::HEAD {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response();
@@ -30,6 +34,7 @@ pub(super) async fn serve(method: Method, uri: Uri) -> Response {
     }
     let path = if path.is_empty() { "index.html" } else { path };
     match Page::get(path) {
+        Some(file) if path == "index.html" => index(&String::from_utf8_lossy(&file.data)),
         Some(file) => {
             let cache = if path.starts_with("assets/") {
                 "public, max-age=31536000, immutable"
@@ -45,6 +50,17 @@ pub(super) async fn serve(method: Method, uri: Uri) -> Response {
         None if path == "index.html" => Html(WITHOUT).into_response(),
         None => Problem::NOT_FOUND.into_response(),
     }
+}
+
+/// The page with a nonce of its own.
+fn index(page: &str) -> Response {
+    let nonce = format!("{:032x}", rand::random::<u128>());
+    let mut headers = HeaderMap::new();
+    let policy = format!("{CONTENT_SECURITY_POLICY}; style-src 'self' 'nonce-{nonce}'");
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    (headers, Html(page.replace(NONCE, &nonce))).into_response()
 }
 
 fn content_type(path: &str) -> &'static str {

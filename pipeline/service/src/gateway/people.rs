@@ -5,7 +5,7 @@
 
 use crate::config::Config;
 use crate::health::Health;
-use crate::kafka::Logged;
+use crate::kafka::{self, Logged};
 use crate::shutdown::Shutdown;
 use anyhow::Context;
 use ductus_dynamics::event::Modality;
@@ -13,7 +13,7 @@ use ductus_scorer::Runtime;
 use ductus_scorer::probe::{Fed, Held, PoolPolicy, ProbePolicy, Prober, ReferencePool};
 use ductus_stream::{Follower, Models, StreamMetrics};
 use prometheus::Registry;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::BaseConsumer;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -36,6 +36,8 @@ pub(super) struct People {
     pub(super) places: Arc<Semaphore>,
     /// Set once, when the models were read.
     models: Arc<OnceLock<Arc<Models>>>,
+    /// Partitions of the references topic, once they are known.
+    partitions: OnceLock<Vec<i32>>,
     /// Whether the references were read to their end.
     ready: AtomicBool,
 }
@@ -73,6 +75,7 @@ impl People {
             ),
             places: Arc::new(Semaphore::new(questions.in_flight_max)),
             models,
+            partitions: OnceLock::new(),
             ready: AtomicBool::new(false),
         });
         health.lacks(PART, "references are not read yet");
@@ -90,6 +93,16 @@ impl People {
     /// What there is of a subject; none until it is known.
     pub(super) fn subject(&self, tenant: &str, subject: &str) -> Option<Vec<Held>> {
         self.is_ready().then(|| self.pool.subject(tenant, subject))
+    }
+
+    /// The model that answers about a modality.
+    pub(super) fn model(&self, modality: Modality) -> Option<ductus_scorer::Turn> {
+        self.models.get()?.current(modality)
+    }
+
+    /// Partitions of the references topic; none until they are known.
+    pub(super) fn partitions(&self) -> &[i32] {
+        self.partitions.get().map_or(&[], Vec::as_slice)
     }
 
     /// Whether questions can be answered.
@@ -134,7 +147,9 @@ impl Watch {
         let timeout = Duration::from_millis(score.request_timeout_ms);
         let topic = &self.config.topics.references;
         let follower = Follower::open(&score.kafka, &score.group, topic, "references", timeout)?;
-        for partition in self.partitions(topic, timeout)? {
+        let partitions = self.partitions(topic, timeout)?;
+        // Topics do not grow while they are read: decisions would no longer stand where their events do.
+        for partition in self.people.partitions.get_or_init(|| partitions).iter().copied() {
             follower.follow(partition, |kept| self.feed(kept.key, kept.value))?;
         }
         let mut turns = [None; Modality::ALL.len()];
@@ -182,10 +197,6 @@ impl Watch {
             .settings()
             .reader("ductus-gateway", "references")
             .create_with_context(Logged)?;
-        let metadata = consumer.fetch_metadata(Some(topic), timeout)?;
-        let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
-        let partitions: Vec<i32> = partitions.map(|partition| partition.id()).collect();
-        anyhow::ensure!(!partitions.is_empty(), "the topic {topic} does not exist");
-        Ok(partitions)
+        kafka::partitions(&consumer, topic, timeout).with_context(|| format!("the topic {topic}"))
     }
 }

@@ -114,6 +114,30 @@ impl Problem {
         retry_after_s: None,
     };
 
+    /// The query is not what this route takes.
+    pub(super) const BAD_QUERY: Self = Self {
+        status: StatusCode::BAD_REQUEST,
+        reason: "bad_query",
+        title: "the query is not the one that this route takes, see the OpenAPI document",
+        retry_after_s: None,
+    };
+
+    /// What must be audited could not be.
+    pub(super) const UNAUDITED: Self = Self {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        reason: "unaudited",
+        title: "this must be audited, which is not possible for now",
+        retry_after_s: Some(1),
+    };
+
+    /// The tenant has not switched identification on.
+    pub(super) const IDENTIFY_OFF: Self = Self {
+        status: StatusCode::FORBIDDEN,
+        reason: "identify_off",
+        title: "identification among many is off for this tenant; PUT /v1/settings switches it on, with a reason",
+        retry_after_s: None,
+    };
+
     /// A value that cannot be; `title` says which.
     pub(super) fn bad_value(title: &'static str) -> Self {
         Self {

@@ -1,4 +1,5 @@
-//! The one way in which event batches get into Kafka: gateway, players and replay all use it.
+//! The one way in which event batches get into Kafka: gateway, players and replay all use it. What else a gateway writes goes
+//! the same way.
 //!
 //! Invariants: nothing is told to be published before the brokers acknowledged it; the record's key is the subject, or the
 //! session while nobody is claimed, so that a session's events stay in order.
@@ -52,6 +53,24 @@ impl Publisher {
         })
     }
 
+    /// The same client for another topic.
+    #[must_use]
+    pub fn to(&self, topic: &str) -> Self {
+        Self {
+            producer: self.producer.clone(),
+            topic: topic.to_owned(),
+        }
+    }
+
+    /// Ends a key of a compacted topic on one of its partitions.
+    ///
+    /// # Errors
+    /// The queue is full, or the client has failed.
+    pub fn end(&self, key: &str, partition: i32) -> Result<OnItsWay, PublishError> {
+        let tombstone = FutureRecord::<str, [u8]>::to(&self.topic).key(key).partition(partition);
+        self.begin(tombstone)
+    }
+
     /// Puts a batch on its way; `timestamp_ms` is the record's time, now where absent.
     ///
     /// # Errors
@@ -64,6 +83,10 @@ impl Publisher {
         if let Some(timestamp_ms) = timestamp_ms {
             record = record.timestamp(timestamp_ms);
         }
+        self.begin(record)
+    }
+
+    fn begin(&self, record: FutureRecord<'_, str, [u8]>) -> Result<OnItsWay, PublishError> {
         match self.producer.send_result(record) {
             Ok(delivery) => Ok(OnItsWay(delivery)),
             Err((error, _)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {

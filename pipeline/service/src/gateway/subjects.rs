@@ -1,43 +1,25 @@
 //! `/v1/subjects/{subject}`: what is known of a person, enrolling them, and asking whether somebody is them.
 //!
 //! Invariants: enrolment goes the way of all events, through Kafka and the stream, so that references are made in one place;
-//! verification keeps nothing; a caller reaches the subjects of its tenant only.
+//! verification keeps nothing but that it was asked; a caller reaches the subjects of its tenant only.
 
 use super::Gateway;
 use super::access::Caller;
+use super::audit::Told;
 use super::events::{Taken, tell};
 use super::openapi::{ProblemDetails, Refused};
-use super::people::People;
 use super::problem::Problem;
+use super::question::{self, NeededSteps, Sample, Whose};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use ductus_accounts::Scope;
-use ductus_dynamics::wire::{Action, Purpose, Reason};
-use ductus_scorer::probe::{Claim, Held, MissingReferences, MissingSteps, ProbeError, Verification};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use serde_json::{Map, json};
-use std::sync::Arc;
-use utoipa::{IntoParams, ToSchema};
-
-/// Samples of input.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Sample<'a> {
-    /// Event batches of one session.
-    #[serde(borrow)]
-    #[schema(value_type = Vec<Object>)]
-    batches: Vec<&'a RawValue>,
-}
-
-#[derive(Deserialize, IntoParams)]
-pub(super) struct Whose {
-    /// The tenant, where access is open; a key has its own.
-    tenant: Option<String>,
-}
+use ductus_dynamics::wire::{Action, AuditAction, Purpose, Reason};
+use ductus_scorer::probe::{Claim, Held, MissingReferences, Verification};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// What there is of a subject for one modality and device class.
 #[derive(Serialize, ToSchema)]
@@ -108,9 +90,9 @@ pub(super) async fn view(
     whose: Result<Query<Whose>, QueryRejection>,
 ) -> Result<Response, Problem> {
     caller.may(Scope::Verify)?;
-    let people = people(&gateway)?;
-    let tenant = tenant(&caller, whose)?;
-    let references = people.subject(&tenant, &subject).ok_or(NOT_READY)?;
+    let people = question::people(&gateway)?;
+    let tenant = question::tenant(&caller, whose)?;
+    let references = people.subject(&tenant, &subject).ok_or(question::NOT_READY)?;
     let references = references.into_iter().map(Into::into).collect();
     Ok(Json(SubjectView { subject, references }).into_response())
 }
@@ -142,10 +124,13 @@ pub(super) async fn enrol(
 ) -> Result<Response, Problem> {
     caller.may(Scope::Verify)?;
     let body = body.map_err(|_| Problem::OVERSIZE)?;
-    let sample = sample(&gateway, &body)?;
+    let batches = question::batches(&gateway, &body)?;
     let caller = caller.about(&subject, Purpose::Enrol);
-    let batches = sample.batches.iter().map(|batch| batch.get().as_bytes());
-    let outcomes = gateway.inner.ingest.take_all(&caller, batches).await;
+    let outcomes = gateway
+        .inner
+        .ingest
+        .take_all(&caller, batches.iter().map(Bytes::as_ref))
+        .await;
     Ok(tell(&gateway, &outcomes))
 }
 
@@ -193,14 +178,6 @@ struct NeededReferences {
     steps: usize,
 }
 
-#[derive(Serialize, ToSchema)]
-struct NeededSteps {
-    /// `keystroke` or `pointer`.
-    modality: &'static str,
-    /// Key presses or pointer events, in one stretch.
-    steps: usize,
-}
-
 impl From<MissingReferences> for NeededReferences {
     fn from(missing: MissingReferences) -> Self {
         Self {
@@ -208,15 +185,6 @@ impl From<MissingReferences> for NeededReferences {
             device: missing.instrument.device,
             have: missing.have,
             need: missing.need,
-            steps: missing.steps,
-        }
-    }
-}
-
-impl From<MissingSteps> for NeededSteps {
-    fn from(missing: MissingSteps) -> Self {
-        Self {
-            modality: missing.modality.name(),
             steps: missing.steps,
         }
     }
@@ -265,80 +233,28 @@ pub(super) async fn verify(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     caller.may(Scope::Verify)?;
-    let people = people(&gateway)?;
-    let tenant = tenant(&caller, whose)?;
+    question::people(&gateway)?;
+    let tenant = question::tenant(&caller, whose)?;
     let body = body.map_err(|_| Problem::OVERSIZE)?;
-    sample(&gateway, &body)?;
-    if !people.is_ready() {
-        return Err(NOT_READY);
-    }
-    let place = Arc::clone(&people.places).try_acquire_owned();
-    let place = place.map_err(|_| Problem::busy(gateway.inner.retry_after_s))?;
-    let people = Arc::clone(people);
-    let asked = tokio::task::spawn_blocking(move || {
-        let _place = place;
-        let sample: Sample<'_> = serde_json::from_slice(&body).map_err(|_| ProbeError::Empty)?;
-        let batches: Vec<&[u8]> = sample.batches.iter().map(|batch| batch.get().as_bytes()).collect();
+    let batches = question::batches(&gateway, &body)?;
+    let claimed = (tenant.clone(), subject.clone());
+    let asked = question::ask(&gateway, &caller, move |people| {
+        let batches: Vec<&[u8]> = batches.iter().map(Bytes::as_ref).collect();
         let claim = Claim {
-            tenant: &tenant,
-            subject: &subject,
+            tenant: &claimed.0,
+            subject: &claimed.1,
         };
         people.prober.verify(&people.pool, claim, &batches)
     });
-    match asked.await {
-        Ok(Ok(verification)) => Ok(Json(Verdict::from(verification)).into_response()),
-        Ok(Err(error)) => Ok(refuse(&error)),
-        Err(_) => Err(Problem::BROKEN),
-    }
-}
-
-/// References, or the models, were not read yet.
-const NOT_READY: Problem = Problem {
-    status: axum::http::StatusCode::SERVICE_UNAVAILABLE,
-    reason: "not_ready",
-    title: "references are still being read",
-    retry_after_s: Some(1),
-};
-
-fn refuse(error: &ProbeError) -> Response {
-    match error {
-        ProbeError::Empty => Problem::BAD_BODY.into_response(),
-        ProbeError::TooMany { .. } => Problem::OVERSIZE.into_response(),
-        ProbeError::Refused(refusals) => {
-            let refused = refusals
-                .iter()
-                .map(|refusal| json!({ "batch": refusal.batch, "reason": refusal.reason.code() }));
-            let more = Map::from_iter([("batches".to_owned(), refused.collect())]);
-            Problem::bad_value("a batch cannot be used").with(more)
-        }
-        ProbeError::NotReady => NOT_READY.into_response(),
-        ProbeError::Engine(error) => {
-            tracing::error!(error, "a question cannot be answered");
-            Problem::BROKEN.into_response()
-        }
-    }
-}
-
-fn people(gateway: &Gateway) -> Result<&Arc<People>, Problem> {
-    gateway.inner.people.as_ref().ok_or(Problem::NOT_FOUND)
-}
-
-/// Reads the body; its batches are not looked at yet.
-fn sample<'a>(gateway: &Gateway, body: &'a [u8]) -> Result<Sample<'a>, Problem> {
-    let sample: Sample<'_> = serde_json::from_slice(body).map_err(|_| Problem::BAD_BODY)?;
-    if sample.batches.len() > gateway.inner.body_batches_max {
-        return Err(Problem::OVERSIZE);
-    }
-    Ok(sample)
-}
-
-fn tenant(caller: &Caller, whose: Result<Query<Whose>, QueryRejection>) -> Result<String, Problem> {
-    let Query(whose) = whose.map_err(|_| Problem::BAD_BODY)?;
-    match (caller.tenant(), whose.tenant) {
-        (Some(own), None) => Ok(own.to_owned()),
-        (Some(own), Some(named)) if own == named => Ok(named),
-        (Some(_), Some(_)) => Err(Problem::FORBIDDEN),
-        (None, Some(named)) => Ok(named),
-        (None, None) => Err(Problem::bad_value("say ?tenant=…: access is open, so no key tells it")),
-    }
+    let verification = match asked.await? {
+        Ok(verification) => verification,
+        Err(refused) => return Ok(refused),
+    };
+    let told = Told {
+        subject: Some(&subject),
+        reason: Some(verification.answer.code()),
+        ..Told::default()
+    };
+    gateway.inner.audit.done(AuditAction::Verified, &caller, &tenant, &told);
+    Ok(Json(Verdict::from(verification)).into_response())
 }

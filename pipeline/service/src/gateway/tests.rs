@@ -1,6 +1,8 @@
 //! The gateway over real HTTP against librdkafka's mock cluster.
 
 mod access;
+mod audit;
+mod decisions;
 mod ingest;
 mod monitor;
 mod openapi;
@@ -38,6 +40,8 @@ impl Stand {
         config.kafka.set_bootstrap(&broker.bootstrap_servers());
         broker.create_topic(&config.topics.events, 2, 1).expect("a topic");
         broker.create_topic(&config.topics.decisions, 2, 1).expect("a topic");
+        broker.create_topic(&config.topics.audit, 2, 1).expect("a topic");
+        broker.create_topic(&config.topics.feedback, 2, 1).expect("a topic");
         let (shutdown, registry) = (Shutdown::new(), Registry::new());
         let listener = admin::bind("127.0.0.1:0", "listen").expect("a port");
         let health = Health::new(&shutdown);
@@ -51,6 +55,21 @@ impl Stand {
             runtime: tokio::runtime::Runtime::new().expect("a runtime"),
             client: reqwest::Client::builder().timeout(WAIT).build().expect("a client"),
         }
+    }
+
+    /// A second gateway at the same broker; it ends with the first.
+    fn another(&self) -> Running {
+        let listener = admin::bind("127.0.0.1:0", "listen").expect("a port");
+        let (health, registry) = (Health::new(&self.shutdown), Registry::new());
+        let running = Gateway::start(
+            &self.config,
+            listener,
+            Box::new(Plain),
+            &health,
+            &self.shutdown,
+            &registry,
+        );
+        running.expect("it starts")
     }
 
     fn url(&self, path: &str) -> String {
@@ -81,6 +100,11 @@ impl Stand {
 
     /// Everything in the events topic, by (key, value).
     fn events(&self, count: usize) -> Vec<(String, Vec<u8>)> {
+        self.records(&self.config.topics.events, count)
+    }
+
+    /// Everything in a topic once so many records are there, by (key, value).
+    fn records(&self, topic: &str, count: usize) -> Vec<(String, Vec<u8>)> {
         let consumer: BaseConsumer = self
             .config
             .kafka
@@ -90,7 +114,7 @@ impl Stand {
             .expect("a consumer");
         let mut list = TopicPartitionList::new();
         for partition in 0..2 {
-            list.add_partition_offset(&self.config.topics.events, partition, Offset::Beginning)
+            list.add_partition_offset(topic, partition, Offset::Beginning)
                 .expect("an offset");
         }
         consumer.assign(&list).expect("assigned");

@@ -189,3 +189,51 @@ fn the_oldest_of_all_give_way_but_no_sessions_latest() {
     assert_eq!(since(&board, "busy", 1), None);
     assert_eq!(since(&board, "busy", 2), Some(vec![2, 3, 4, 5]));
 }
+
+#[test]
+fn a_search_goes_on_where_it_ended_and_looks_at_so_many_only() {
+    let board = bounded(1000, 1000, 1000);
+    for sequence in 0..100 {
+        put(&board, if sequence % 10 == 0 { "rare" } else { "often" }, sequence);
+    }
+    let wanted = Wanted {
+        session: Some("rare".to_owned()),
+        ..Wanted::default()
+    };
+    let (mut found, mut after, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let page = board.search(&wanted, after, 3);
+        assert_eq!(page.complete_since_us, Some(0));
+        found.extend(page.decisions.iter().map(|placed| placed.decision.window.sequence));
+        pages += 1;
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, [90, 80, 70, 60, 50, 40, 30, 20, 10, 0]);
+    assert_eq!(pages, 4);
+    assert!(board.decision(Some("t"), "rare-90").is_some());
+    assert!(board.decision(Some("u"), "rare-90").is_none());
+    assert!(board.decision(None, "rare-91").is_none());
+}
+
+#[test]
+fn what_gave_way_is_not_found() {
+    let board = bounded(10, 10, 3);
+    for sequence in 0..5 {
+        put(&board, "s", sequence);
+    }
+    let found = board.search(&Wanted::default(), None, 10);
+    let sequences: Vec<u64> = found
+        .decisions
+        .iter()
+        .map(|placed| placed.decision.window.sequence)
+        .collect();
+    assert_eq!(sequences, [4, 3, 2]);
+    assert!(board.decision(None, "s-1").is_none());
+    assert!(board.decision(None, "s-2").is_some());
+    board.forget(|session| session == "s");
+    assert!(board.search(&Wanted::default(), None, 10).decisions.is_empty());
+    assert!(board.decision(None, "s-4").is_none());
+}
