@@ -47,6 +47,7 @@ fn good_examples_validate_and_read() {
             "audit-record" => read::<wire::AuditRecord>(&text),
             "reference" => read::<wire::Reference>(&text),
             "model-announcement" => read::<wire::ModelAnnouncement>(&text),
+            "webhook-message" => read::<wire::WebhookMessage>(&text),
             _ => read::<wire::DeadLetter>(&text),
         };
         assert!(reads, "{name} does not read as it stands");

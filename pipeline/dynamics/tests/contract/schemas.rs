@@ -24,6 +24,7 @@ pub(crate) fn all() -> Vec<(&'static str, Value)> {
             schema::<wire::ModelAnnouncement>("model-announcement"),
         ),
         ("dead-letter", schema::<wire::DeadLetter>("dead-letter")),
+        ("webhook-message", schema::<wire::WebhookMessage>("webhook-message")),
     ]
 }
 
