@@ -2,11 +2,9 @@
 //!
 //! Invariant: a gateway whose tokens would die with it says so.
 
-use crate::config::{Access, Config};
+use crate::config::{self, Access, Config};
 use anyhow::{Context, bail};
-use ductus_accounts::{
-    ApplicationKeys, KeyPolicy, PoolPolicy, SessionTokens, SigningKey, SigningKeys, Store, TokenPolicy,
-};
+use ductus_accounts::{Pepper, PoolPolicy, SessionTokens, SigningKey, SigningKeys, Store, TokenPolicy, WebhookSecrets};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Now, in milliseconds since 1970.
@@ -15,15 +13,14 @@ pub fn now_ms() -> i64 {
     since.as_millis() as i64
 }
 
-/// The application keys in the configured database, which is made or brought up to date.
+/// The configured database, which is made or brought up to date.
 ///
 /// # Errors
-/// The database cannot be reached or is of a later version.
-pub async fn open_keys(config: &Config) -> anyhow::Result<ApplicationKeys> {
-    let store = Store::open(config.access.database.reveal(), &PoolPolicy::default())
+/// It cannot be reached or is of a later version.
+pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    Store::open(config.access.database.reveal(), &PoolPolicy::default())
         .await
-        .context("the accounts database cannot be opened; see access.database")?;
-    Ok(ApplicationKeys::new(store, KeyPolicy::default()))
+        .context("the accounts database cannot be opened; see access.database")
 }
 
 /// What session tokens are signed and checked with.
@@ -52,6 +49,28 @@ pub fn session_tokens(access: &Access) -> anyhow::Result<SessionTokens> {
     }
     let keys = SigningKeys::new(keys).context("access.signing_keys")?;
     Ok(SessionTokens::new(keys, TokenPolicy::default()))
+}
+
+/// What the secrets of webhooks are made from.
+///
+/// # Errors
+/// A key is not written in hexadecimal digits, or is too short.
+pub fn webhook_secrets(webhooks: &config::Webhooks) -> anyhow::Result<WebhookSecrets> {
+    let mut keys = Vec::new();
+    for digits in webhooks.secret_keys.reveal().split(',').map(str::trim) {
+        if digits.is_empty() {
+            continue;
+        }
+        let bytes = unhex(digits).context("webhooks.secret_keys: write each key as HEX, the newest first")?;
+        keys.push(Pepper::new(&bytes).context("webhooks.secret_keys")?);
+    }
+    if keys.is_empty() {
+        tracing::warn!(
+            "webhooks.secret_keys is empty: the secrets of webhooks end with this process, and no other gateway knows them"
+        );
+        keys.push(Pepper::generate()?);
+    }
+    WebhookSecrets::new(keys).context("webhooks.secret_keys")
 }
 
 fn unhex(digits: &str) -> Option<Vec<u8>> {

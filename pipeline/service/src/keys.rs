@@ -2,12 +2,12 @@
 //!
 //! Invariant: a secret goes to standard output once, and nowhere else.
 
-use crate::accounts::{now_ms, open_keys};
+use crate::accounts::{now_ms, open_store};
 use crate::cli::KeysCommand;
 use crate::config::Config;
 use crate::output;
 use anyhow::{Context, bail};
-use ductus_accounts::{CreatedKey, NewKey, Scopes};
+use ductus_accounts::{ApplicationKeys, CreatedKey, KeyPolicy, NewKey, Scopes};
 use serde_json::json;
 
 /// Most keys that one call lists.
@@ -23,7 +23,7 @@ pub fn run(config: &Config, command: &KeysCommand) -> anyhow::Result<()> {
 }
 
 async fn carry_out(config: &Config, command: &KeysCommand) -> anyhow::Result<()> {
-    let keys = open_keys(config).await?;
+    let keys = ApplicationKeys::new(open_store(config).await?, KeyPolicy::default());
     match command {
         KeysCommand::Create { tenant, scopes, label } => {
             let scopes: Scopes = scopes.replace(',', " ").parse()?;

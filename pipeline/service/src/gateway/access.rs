@@ -19,7 +19,9 @@ use axum::extract::FromRequestParts;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use ductus_accounts::{ApplicationKeys, Forgery, Principal, Scope, Scopes, SessionToken, SessionTokens};
+use ductus_accounts::{
+    ApplicationKeys, Forgery, KeyPolicy, Principal, Scope, Scopes, SessionToken, SessionTokens, Store,
+};
 use ductus_dynamics::parse::BatchHead;
 use ductus_dynamics::wire::Purpose;
 use sha2::{Digest, Sha256};
@@ -49,12 +51,12 @@ pub(super) struct Checks {
 }
 
 impl Access {
-    /// Opens what the configuration names.
-    pub(super) async fn open(config: &Config, metrics: GatewayMetrics) -> anyhow::Result<Self> {
-        let checks = match config.access.mode {
-            AccessMode::Open => None,
-            AccessMode::Keys => Some(Checks {
-                keys: accounts::open_keys(config).await?,
+    /// As the configuration says; keys are those of `store`, of which there is one unless access is open.
+    pub(super) fn new(config: &Config, store: Option<&Store>, metrics: GatewayMetrics) -> anyhow::Result<Self> {
+        let checks = match (config.access.mode, store) {
+            (AccessMode::Open, _) | (AccessMode::Keys, None) => None,
+            (AccessMode::Keys, Some(store)) => Some(Checks {
+                keys: ApplicationKeys::new(store.clone(), KeyPolicy::default()),
                 tokens: accounts::session_tokens(&config.access)?,
                 known: moka::sync::Cache::builder()
                     .max_capacity(config.access.cache_keys_max)

@@ -297,7 +297,7 @@ fn administer<'a>(gateway: &'a Gateway, caller: &'a Caller) -> Result<(&'a Check
     checks(gateway, caller)
 }
 
-fn problem(error: AccountsError) -> Problem {
+pub(super) fn problem(error: AccountsError) -> Problem {
     match error {
         AccountsError::Invalid(what) | AccountsError::Limit(what) => Problem::bad_value(what),
         error => {

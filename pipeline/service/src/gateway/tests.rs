@@ -4,6 +4,7 @@ mod access;
 mod ingest;
 mod monitor;
 mod openapi;
+mod webhooks;
 
 use super::*;
 use axum::http::StatusCode;
@@ -38,11 +39,7 @@ impl Stand {
         config.kafka.set_bootstrap(&broker.bootstrap_servers());
         broker.create_topic(&config.topics.events, 2, 1).expect("a topic");
         broker.create_topic(&config.topics.decisions, 2, 1).expect("a topic");
-        let (shutdown, registry) = (Shutdown::new(), Registry::new());
-        let listener = admin::bind("127.0.0.1:0", "listen").expect("a port");
-        let health = Health::new(&shutdown);
-        let running =
-            Gateway::start(&config, listener, Box::new(Plain), &health, &shutdown, &registry).expect("it starts");
+        let (running, shutdown) = start(&config);
         Self {
             config,
             broker,
@@ -51,6 +48,20 @@ impl Stand {
             runtime: tokio::runtime::Runtime::new().expect("a runtime"),
             client: reqwest::Client::builder().timeout(WAIT).build().expect("a client"),
         }
+    }
+
+    /// Ends the gateway in good order.
+    fn stop(&mut self) {
+        self.shutdown.request();
+        if let Some(running) = self.running.take() {
+            running.join();
+        }
+    }
+
+    /// Starts it anew, on the same broker and database.
+    fn start_again(&mut self) {
+        let (running, shutdown) = start(&self.config);
+        (self.running, self.shutdown) = (Some(running), shutdown);
     }
 
     fn url(&self, path: &str) -> String {
@@ -106,21 +117,30 @@ impl Stand {
     }
 
     fn publish_decision(&self, session: &str, sequence: u64) {
+        self.publish(&decision(session, sequence));
+    }
+
+    fn publish(&self, decision: &Value) {
         let producer =
             Publisher::open(&self.config.kafka.settings(), &self.config.topics.decisions, "t").expect("open");
-        let decision = decision(session, sequence).to_string();
-        let sent = producer.send(Some(session), decision.as_bytes(), None).expect("sent");
-        futures::executor::block_on(sent.acknowledged()).expect("acknowledged");
+        let sent = producer.send(decision["session"].as_str(), decision.to_string().as_bytes(), None);
+        futures::executor::block_on(sent.expect("sent").acknowledged()).expect("acknowledged");
     }
 }
 
 impl Drop for Stand {
     fn drop(&mut self) {
-        self.shutdown.request();
-        if let Some(running) = self.running.take() {
-            running.join();
-        }
+        self.stop();
     }
+}
+
+/// A gateway on a port of its own.
+fn start(config: &Config) -> (Running, Shutdown) {
+    let (shutdown, registry) = (Shutdown::new(), Registry::new());
+    let listener = admin::bind("127.0.0.1:0", "listen").expect("a port");
+    let health = Health::new(&shutdown);
+    let running = Gateway::start(config, listener, Box::new(Plain), &health, &shutdown, &registry).expect("it starts");
+    (running, shutdown)
 }
 
 fn batch(session: &str, seq: u32) -> String {

@@ -1,17 +1,17 @@
 //! Keys, tokens, and what they keep apart.
 
 use super::*;
-use crate::accounts::{now_ms, open_keys};
-use ductus_accounts::{NewKey, Scopes};
+use crate::accounts::{now_ms, open_store};
+use ductus_accounts::{ApplicationKeys, KeyPolicy, NewKey, Scopes};
 
 /// A gateway that asks for keys.
-struct Guarded {
-    stand: Stand,
+pub(super) struct Guarded {
+    pub(super) stand: Stand,
     _folder: tempfile::TempDir,
 }
 
 impl Guarded {
-    fn new(sets: &[&str]) -> Self {
+    pub(super) fn new(sets: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let database = format!("access.database=sqlite:{}/accounts.sqlite", folder.path().display());
         let guards = ["access.mode=keys", database.as_str()];
@@ -23,9 +23,10 @@ impl Guarded {
     }
 
     /// A key as the command line makes it.
-    fn key(&self, tenant: &str, scopes: &str) -> (String, String) {
+    pub(super) fn key(&self, tenant: &str, scopes: &str) -> (String, String) {
         self.stand.runtime.block_on(async {
-            let keys = open_keys(&self.stand.config).await.expect("the database");
+            let store = open_store(&self.stand.config).await.expect("the database");
+            let keys = ApplicationKeys::new(store, KeyPolicy::default());
             let scopes: Scopes = scopes.parse().expect("scopes");
             let new = NewKey {
                 tenant,
@@ -38,7 +39,7 @@ impl Guarded {
         })
     }
 
-    fn call(&self, method: &str, path: &str, credential: &str, body: Option<Value>) -> (u16, Value) {
+    pub(super) fn call(&self, method: &str, path: &str, credential: &str, body: Option<Value>) -> (u16, Value) {
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
         let mut request = self.stand.client.request(method, self.stand.url(path));
         if !credential.is_empty() {
@@ -82,6 +83,12 @@ fn nothing_is_given_or_taken_without_a_credential() {
         ("GET", "/v1/sessions/s1/monitor"),
         ("GET", "/v1/decisions/stream"),
         ("GET", "/v1/stats"),
+        ("GET", "/v1/webhooks"),
+        ("POST", "/v1/webhooks"),
+        ("DELETE", "/v1/webhooks/x"),
+        ("POST", "/v1/webhooks/x/test"),
+        ("GET", "/v1/webhooks/x/deliveries"),
+        ("POST", "/v1/webhooks/x/deliveries/y/retry"),
     ];
     for (method, path) in routes {
         for credential in ["", "dk_", "dk_x_y", "x", "a.b.c", &other, &forged] {
@@ -95,7 +102,7 @@ fn nothing_is_given_or_taken_without_a_credential() {
     }
     let metrics = guarded.stand.get("/metrics").2;
     assert!(
-        metrics.contains(r#"ductus_gateway_refused_total{shown="no_credential"} 12"#),
+        metrics.contains(r#"ductus_gateway_refused_total{shown="no_credential"} 18"#),
         "{metrics}"
     );
 }
