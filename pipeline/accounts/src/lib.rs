@@ -33,6 +33,7 @@ mod tenants;
 mod throttle;
 mod tokens;
 mod users;
+mod webhooks;
 
 pub use error::{AccountsError, Result};
 pub use event::{AccountEvent, Action, Audited, CodeRefusal, LoginRefusal, Purpose, RefreshRefusal, ThrottleScope};
@@ -51,4 +52,9 @@ pub use tokens::{
 pub use users::{
     Access, AccessToken, Accounts, AccountsPolicy, Approval, Ceremony, Challenge, CodeAnswer, LoginAnswer, Me, Mode,
     PasskeyView, Passkeys, PasswordAnswer, RegisterAnswer, SignedIn, StepUp, TrustedAddress, UserView, Visit,
+};
+pub use webhooks::{
+    Asked, Claimed, Deliveries, DeliveryState, DeliveryView, Enqueued, Failure, NewDelivery, NewWebhook,
+    SessionActions, Webhook, WebhookEvent, WebhookFormat, WebhookKey, WebhookPolicy, WebhookSecrets, Webhooks,
+    delivery_id,
 };

@@ -80,6 +80,11 @@ impl Pepper {
 
     /// HMAC-SHA-256 over the parts, in hex. `purpose` keeps hashes of different things apart.
     pub(crate) fn hash(&self, purpose: &str, parts: &[&str]) -> String {
+        hex(&self.mac(purpose, parts))
+    }
+
+    /// The same as bytes.
+    pub(crate) fn mac(&self, purpose: &str, parts: &[&str]) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
         mac.update(purpose.as_bytes());
         for part in parts {
@@ -87,7 +92,7 @@ impl Pepper {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part.as_bytes());
         }
-        hex(&mac.finalize().into_bytes())
+        mac.finalize().into_bytes().into()
     }
 }
 

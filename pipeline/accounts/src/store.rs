@@ -135,6 +135,7 @@ fn migrator() -> Migrator {
         ),
         migration(2, "users", include_str!("../migrations/0002_users.sql")),
         migration(3, "passkeys", include_str!("../migrations/0003_passkeys.sql")),
+        migration(4, "webhooks", include_str!("../migrations/0004_webhooks.sql")),
     ])
 }
 

@@ -4,6 +4,10 @@
 //! relative to the batch's clock origin. The JSON Schemas in `schemas/` are generated from these types and reviewed there.
 //! The hot path does not build an [`EventBatch`]: it parses the same document with [`crate::parse`].
 
+mod webhook;
+
+pub use webhook::{SessionAsked, Tried, WebhookMessage};
+
 use crate::event::{Button, EventKind, InputEvent, KeyClass, KeyDetail, Modality};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

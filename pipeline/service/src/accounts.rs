@@ -2,9 +2,9 @@
 //!
 //! Invariant: a gateway whose tokens would die with it says so.
 
-use crate::config::{Access, Config};
+use crate::config::{self, Access, Config};
 use anyhow::{Context, bail};
-use ductus_accounts::{PoolPolicy, SessionTokens, SigningKey, SigningKeys, Store, TokenPolicy};
+use ductus_accounts::{Pepper, PoolPolicy, SessionTokens, SigningKey, SigningKeys, Store, TokenPolicy, WebhookSecrets};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Now, in milliseconds since 1970.
@@ -49,6 +49,28 @@ pub fn session_tokens(access: &Access) -> anyhow::Result<SessionTokens> {
     }
     let keys = SigningKeys::new(keys).context("access.signing_keys")?;
     Ok(SessionTokens::new(keys, TokenPolicy::default()))
+}
+
+/// What the secrets of webhooks are made from.
+///
+/// # Errors
+/// A key is not written in hexadecimal digits, or is too short.
+pub fn webhook_secrets(webhooks: &config::Webhooks) -> anyhow::Result<WebhookSecrets> {
+    let mut keys = Vec::new();
+    for digits in webhooks.secret_keys.reveal().split(',').map(str::trim) {
+        if digits.is_empty() {
+            continue;
+        }
+        let bytes = unhex(digits).context("webhooks.secret_keys: write each key as HEX, the newest first")?;
+        keys.push(Pepper::new(&bytes).context("webhooks.secret_keys")?);
+    }
+    if keys.is_empty() {
+        tracing::warn!(
+            "webhooks.secret_keys is empty: the secrets of webhooks end with this process, and no other gateway knows them"
+        );
+        keys.push(Pepper::generate()?);
+    }
+    WebhookSecrets::new(keys).context("webhooks.secret_keys")
 }
 
 fn unhex(digits: &str) -> Option<Vec<u8>> {

@@ -97,7 +97,8 @@ pub struct Sockets {
     pub refused: IntCounter,
 }
 
-/// Serves `router` on `listener` in a thread of its own until `shutdown`.
+/// Serves `router` on `listener` in a thread of its own until `shutdown`. What else the runtime runs may end within the same
+/// grace: `beside` comes when it has.
 ///
 /// # Errors
 /// The system gives no thread.
@@ -107,12 +108,13 @@ pub fn serve(
     router: Router,
     shutdown: Shutdown,
     sockets: Sockets,
+    beside: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<JoinHandle<()>> {
     let thread = std::thread::Builder::new()
         .name("http-main".to_owned())
         .spawn(move || {
             let grace = sockets.grace;
-            let served = runtime.block_on(serve_until(listener, router, shutdown, sockets));
+            let served = runtime.block_on(serve_until(listener, router, shutdown, sockets, beside));
             if let Err(error) = served {
                 tracing::error!(%error, "the web server ended");
             }
@@ -127,6 +129,7 @@ async fn serve_until(
     router: Router,
     shutdown: Shutdown,
     sockets: Sockets,
+    beside: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let mut open = JoinSet::new();
@@ -152,7 +155,10 @@ async fn serve_until(
         }
     }
     drop(listener);
-    let ended = async { while open.join_next().await.is_some() {} };
+    let ended = async {
+        while open.join_next().await.is_some() {}
+        beside.await;
+    };
     // Whoever takes longer is cut off.
     let _ = tokio::time::timeout(sockets.grace, ended).await;
     Ok(())

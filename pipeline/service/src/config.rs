@@ -10,8 +10,8 @@ mod sections;
 pub use layers::{Mistake, Origin};
 pub use sections::{
     Access, AccessMode, Archive, DeadLetterPayload, Decision, Demo, Elasticsearch, Evidence, Gateway, Limits,
-    LogFormat, Models, OnnxRuntime, Questions, References, Replay, Score, Secret, Session, Telemetry, Topics, Window,
-    Windows,
+    LogFormat, Models, OnnxRuntime, Questions, References, Replay, Score, Secret, Session, Telemetry, Topics, Webhooks,
+    Window, Windows,
 };
 
 use ductus_dynamics::compare::ReferencePolicy;
@@ -60,6 +60,7 @@ pub struct Config {
     pub gateway: Gateway,
     pub access: Access,
     pub questions: Questions,
+    pub webhooks: Webhooks,
     pub replay: Replay,
     pub demo: Demo,
     pub telemetry: Telemetry,
@@ -381,7 +382,7 @@ fn is_secret(key: &str) -> bool {
         "password",
         "secret",
         "api_key",
-        "signing_keys",
+        "signing_key",
         "access.database",
         ".pem",
         "oauthbearer.config",

@@ -3,7 +3,8 @@
 //! ```text
 //! POST /v1/events ─┐                                               ┌─► GET /v1/sessions…
 //! WS   /v1/events ─┴► ingest ─► publisher ─► Kafka ─► feed ─► board ┼─► GET /v1/decisions/stream
-//!                                              └──► catch-up ──────┴─► GET /v1/sessions/{session}/monitor
+//!                                              ├──► catch-up ──────┴─► GET /v1/sessions/{session}/monitor
+//!                                              └──► webhooks ────────► https://…
 //! ```
 //!
 //! Invariants: an acknowledged batch is in Kafka, acknowledged by its replicas; nothing of a refused body is echoed or
@@ -35,12 +36,13 @@ mod sessions;
 mod settings;
 mod stream;
 mod subjects;
+mod webhooks;
 
-use crate::accounts::open_store;
+use crate::accounts;
 use crate::admin::{self, Sockets};
 use crate::config::{AccessMode, Config};
 use crate::health::Health;
-use crate::metrics::GatewayMetrics;
+use crate::metrics::{GatewayMetrics, WebhookMetrics};
 use crate::shutdown::Shutdown;
 use about::Policy;
 use access::{Access, Caller};
@@ -115,6 +117,8 @@ struct Inner {
     catch_up: CatchUp,
     /// None where no questions about people are answered.
     people: Option<Arc<People>>,
+    /// None where there is no accounts database.
+    webhooks: Option<Arc<webhooks::Desk>>,
     extra: Box<dyn Extra>,
     metrics: GatewayMetrics,
     shutdown: Shutdown,
@@ -139,6 +143,7 @@ pub struct Running {
     server: JoinHandle<()>,
     feed: JoinHandle<()>,
     references: Option<JoinHandle<()>>,
+    webhooks: Option<JoinHandle<()>>,
 }
 
 impl Running {
@@ -148,8 +153,8 @@ impl Running {
         let _ = self.server.join();
         self.gateway.inner.audit.flush();
         let _ = self.feed.join();
-        if let Some(references) = self.references {
-            let _ = references.join();
+        for thread in self.references.into_iter().chain(self.webhooks) {
+            let _ = thread.join();
         }
     }
 }
@@ -172,7 +177,7 @@ impl Gateway {
         let runtime = admin::runtime()?;
         let store = match config.access.mode {
             AccessMode::Open => None,
-            AccessMode::Keys => Some(runtime.block_on(open_store(config))?),
+            AccessMode::Keys => Some(runtime.block_on(accounts::open_store(config))?),
         };
         let publisher = Publisher::open(&config.kafka.settings(), &config.topics.events, "gateway")?;
         let audit = Arc::new(Audit::new(config, publisher.to(&config.topics.audit), metrics.clone()));
@@ -190,6 +195,25 @@ impl Gateway {
             true => People::start(config, health, shutdown).map(|(people, thread)| (Some(people), Some(thread)))?,
             false => (None, None),
         };
+        let webhooks = match &store {
+            None => None,
+            Some(store) => {
+                let metrics = WebhookMetrics::register(registry)?;
+                Some(webhooks::start(
+                    config,
+                    store,
+                    None,
+                    Arc::clone(&audit),
+                    metrics,
+                    runtime.handle(),
+                    shutdown,
+                )?)
+            }
+        };
+        let (desk, watch, ended) = match webhooks {
+            None => (None, None, None),
+            Some(running) => (Some(running.desk), Some(running.watch), Some(running.ended)),
+        };
         let gateway = Self {
             inner: Arc::new(Inner {
                 access,
@@ -202,6 +226,7 @@ impl Gateway {
                 board,
                 catch_up: CatchUp::new(config),
                 people,
+                webhooks: desk,
                 extra,
                 metrics,
                 shutdown: shutdown.clone(),
@@ -223,13 +248,19 @@ impl Gateway {
             grace: Duration::from_millis(config.gateway.shutdown_grace_ms),
             refused: gateway.inner.metrics.sockets_refused.clone(),
         };
-        let server = admin::serve(runtime, listener, router, shutdown.clone(), sockets)?;
+        let beside = async move {
+            if let Some(ended) = ended {
+                ended.await;
+            }
+        };
+        let server = admin::serve(runtime, listener, router, shutdown.clone(), sockets, beside)?;
         Ok(Running {
             address,
             gateway,
             server,
             feed,
             references,
+            webhooks: watch,
         })
     }
 
@@ -286,6 +317,12 @@ impl Gateway {
             .routes(routes!(keys::list, keys::create))
             .routes(routes!(keys::revoke))
             .routes(routes!(keys::rotate))
+            .routes(routes!(webhooks::routes::list, webhooks::routes::add))
+            .routes(routes!(webhooks::routes::remove))
+            .routes(routes!(webhooks::routes::test))
+            .routes(routes!(webhooks::routes::deliveries))
+            .routes(routes!(webhooks::routes::retry))
+            .routes(routes!(webhooks::routes::jwks))
             .routes(routes!(sessions::stats))
             .routes(routes!(sessions::demo))
             .routes(routes!(about::models))

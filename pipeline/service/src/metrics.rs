@@ -96,6 +96,66 @@ impl GatewayMetrics {
     }
 }
 
+/// Seconds: 50 ms to a day.
+const LONG_SECONDS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 60.0, 600.0, 3_600.0, 86_400.0];
+
+/// Metrics of webhooks; clones are the same.
+#[derive(Clone, Debug)]
+pub struct WebhookMetrics {
+    /// What became of attempts: `done`, `failed` (tried again later), `dead`; and `dropped`: too many waited.
+    pub deliveries: IntCounterVec,
+    /// Deliveries that wait or are being made, of all gateways on this database.
+    pub waiting: IntGauge,
+    /// From a decision that is read to its receiver's 2xx.
+    pub seconds: Histogram,
+    /// Decisions that are not yet read for webhooks, by topic and partition.
+    pub lag: IntGaugeVec,
+}
+
+impl WebhookMetrics {
+    /// Makes and registers them.
+    ///
+    /// # Errors
+    /// The registry has one of them already.
+    pub fn register(registry: &Registry) -> Result<Self, Error> {
+        let metrics = Self {
+            deliveries: IntCounterVec::new(
+                Opts::new(
+                    "ductus_webhooks_deliveries_total",
+                    "What became of deliveries to webhooks: done, failed (tried again later), dead, dropped.",
+                ),
+                &["outcome"],
+            )?,
+            waiting: IntGauge::new(
+                "ductus_webhooks_waiting_deliveries",
+                "Deliveries to webhooks that wait or are being made, of all gateways on this database.",
+            )?,
+            seconds: Histogram::with_opts(
+                HistogramOpts::new(
+                    "ductus_webhooks_delivery_seconds",
+                    "From a decision that is read to its receiver's 2xx.",
+                )
+                .buckets(LONG_SECONDS.to_vec()),
+            )?,
+            lag: IntGaugeVec::new(
+                Opts::new(
+                    "ductus_webhooks_lag_records",
+                    "Decisions of the partition that are not yet read for webhooks.",
+                ),
+                &["topic", "partition"],
+            )?,
+        };
+        for outcome in ["done", "failed", "dead", "dropped"] {
+            metrics.deliveries.with_label_values(&[outcome]).inc_by(0);
+        }
+        registry.register(Box::new(metrics.deliveries.clone()))?;
+        registry.register(Box::new(metrics.waiting.clone()))?;
+        registry.register(Box::new(metrics.seconds.clone()))?;
+        registry.register(Box::new(metrics.lag.clone()))?;
+        Ok(metrics)
+    }
+}
+
 /// Registers what names the build.
 ///
 /// # Errors

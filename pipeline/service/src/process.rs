@@ -55,6 +55,7 @@ pub fn run(
                 router,
                 over.clone(),
                 sockets,
+                std::future::ready(()),
             )?)
         }
     };

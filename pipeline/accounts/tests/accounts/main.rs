@@ -15,4 +15,5 @@ mod tenants;
 mod throttle;
 mod tokens;
 mod users;
+mod webhooks;
 mod world;

@@ -48,6 +48,7 @@ fn good_examples_validate_and_read() {
             "reference" => read::<wire::Reference>(&text),
             "feedback" => read::<wire::Feedback>(&text),
             "model-announcement" => read::<wire::ModelAnnouncement>(&text),
+            "webhook-message" => read::<wire::WebhookMessage>(&text),
             _ => read::<wire::DeadLetter>(&text),
         };
         assert!(reads, "{name} does not read as it stands");

@@ -25,6 +25,7 @@ pub(crate) fn all() -> Vec<(&'static str, Value)> {
         ),
         ("feedback", schema::<wire::Feedback>("feedback")),
         ("dead-letter", schema::<wire::DeadLetter>("dead-letter")),
+        ("webhook-message", schema::<wire::WebhookMessage>("webhook-message")),
     ]
 }
 

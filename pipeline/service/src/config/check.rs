@@ -58,6 +58,24 @@ fn limits(config: &Config, rules: &mut Rules<'_>) {
         ("gateway.audit_kinds_max", config.gateway.audit_kinds_max),
         ("gateway.catch_up_readers_max", config.gateway.catch_up_readers_max),
         ("questions.in_flight_max", config.questions.in_flight_max),
+        (
+            "webhooks.webhooks_per_tenant_max",
+            config.webhooks.webhooks_per_tenant_max as usize,
+        ),
+        (
+            "webhooks.deliveries_per_webhook_max",
+            config.webhooks.deliveries_per_webhook_max as usize,
+        ),
+        ("webhooks.in_flight_max", config.webhooks.in_flight_max as usize),
+        (
+            "webhooks.in_flight_per_webhook_max",
+            config.webhooks.in_flight_per_webhook_max as usize,
+        ),
+        ("webhooks.poll_ms", config.webhooks.poll_ms as usize),
+        ("webhooks.timeout_ms", config.webhooks.timeout_ms as usize),
+        ("webhooks.attempts_max", config.webhooks.attempts_max as usize),
+        ("webhooks.retry_min_ms", config.webhooks.retry_min_ms as usize),
+        ("webhooks.sessions_max", config.webhooks.sessions_max as usize),
         ("questions.embedders_max", config.questions.embedders_max),
         ("gateway.body_bytes_max", config.gateway.body_bytes_max),
         ("gateway.body_batches_max", config.gateway.body_batches_max),
@@ -82,6 +100,11 @@ fn limits(config: &Config, rules: &mut Rules<'_>) {
         (1..=ductus_scorer::BATCH_WINDOWS_MAX).contains(&config.score.batch_windows_max),
         "score.batch_windows_max",
         "must be from 1 to 64",
+    );
+    rules.must(
+        config.webhooks.retry_max_ms >= config.webhooks.retry_min_ms,
+        "webhooks.retry_max_ms",
+        "must be at least webhooks.retry_min_ms",
     );
     rules.must(config.demo.speed > 0.0, "demo.speed", "must be above 0");
 }
@@ -156,6 +179,11 @@ fn places(config: &Config, rules: &mut Rules<'_>) {
         url.is_empty() || url.starts_with("http://") || url.starts_with("https://"),
         "elasticsearch.url",
         "must start with http:// or https://",
+    );
+    rules.must(
+        !config.webhooks.issuer.trim().is_empty(),
+        "webhooks.issuer",
+        "must name who signs security event tokens",
     );
 }
 

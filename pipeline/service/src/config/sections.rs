@@ -5,6 +5,8 @@
 #![expect(missing_docs, reason = "every key is explained once, in default.toml")]
 
 use ductus_dynamics::event::KeyDetail;
+use ipnet::IpNet;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::fmt;
 use std::path::PathBuf;
@@ -250,6 +252,31 @@ pub struct Gateway {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct Webhooks {
+    pub group: String,
+    pub secret_keys: Secret,
+    pub signing_key: Secret,
+    pub issuer: String,
+    #[serde(deserialize_with = "networks")]
+    pub private_networks: Vec<IpNet>,
+    #[serde(deserialize_with = "optional_path")]
+    pub ca_certificate: Option<PathBuf>,
+    pub webhooks_per_tenant_max: u32,
+    pub deliveries_per_webhook_max: u32,
+    pub in_flight_max: u32,
+    pub in_flight_per_webhook_max: u32,
+    pub poll_ms: u64,
+    pub timeout_ms: u64,
+    pub attempts_max: u32,
+    pub retry_min_ms: u64,
+    pub retry_max_ms: u64,
+    pub keep_ms: u64,
+    pub sessions_keep_ms: u64,
+    pub sessions_max: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Replay {
     pub in_flight_max: usize,
 }
@@ -293,4 +320,12 @@ pub enum LogFormat {
 fn optional_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
     let path = PathBuf::deserialize(deserializer)?;
     Ok((!path.as_os_str().is_empty()).then_some(path))
+}
+
+/// Networks with commas between them.
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let written = text.split(',').map(str::trim).filter(|network| !network.is_empty());
+    let networks = written.map(str::parse).collect::<Result<_, _>>();
+    networks.map_err(|_| D::Error::custom("must be networks with commas between them, as 10.0.0.0/8,fd00::/8"))
 }

@@ -90,6 +90,21 @@ impl Audit {
         }
     }
 
+    /// Tells what went wrong with a thing of a tenant's, without anybody asking.
+    pub(super) fn failed(&self, action: AuditAction, tenant: &str, object: &str, reason: &str) {
+        self.send(&AuditRecord {
+            access: Some(AuditAccess {
+                outcome: Outcome::Failure,
+                by: None,
+                address: None,
+                reason: Some(reason.to_owned()),
+                object: Some(object.to_owned()),
+                count: 1,
+            }),
+            ..record(action, Some(tenant), now_ms())
+        });
+    }
+
     /// Tells that somebody was refused; together with others of the kind.
     pub(super) fn refused(&self, action: AuditAction, caller: Option<&Caller>, address: Option<IpAddr>, reason: &str) {
         self.sum(Kind {

@@ -6,6 +6,7 @@ mod decisions;
 mod ingest;
 mod monitor;
 mod openapi;
+mod webhooks;
 
 use super::*;
 use axum::http::StatusCode;
@@ -42,11 +43,7 @@ impl Stand {
         broker.create_topic(&config.topics.decisions, 2, 1).expect("a topic");
         broker.create_topic(&config.topics.audit, 2, 1).expect("a topic");
         broker.create_topic(&config.topics.feedback, 2, 1).expect("a topic");
-        let (shutdown, registry) = (Shutdown::new(), Registry::new());
-        let listener = admin::bind("127.0.0.1:0", "listen").expect("a port");
-        let health = Health::new(&shutdown);
-        let running =
-            Gateway::start(&config, listener, Box::new(Plain), &health, &shutdown, &registry).expect("it starts");
+        let (running, shutdown) = start(&config);
         Self {
             config,
             broker,
@@ -57,19 +54,18 @@ impl Stand {
         }
     }
 
-    /// A second gateway at the same broker; it ends with the first.
-    fn another(&self) -> Running {
-        let listener = admin::bind("127.0.0.1:0", "listen").expect("a port");
-        let (health, registry) = (Health::new(&self.shutdown), Registry::new());
-        let running = Gateway::start(
-            &self.config,
-            listener,
-            Box::new(Plain),
-            &health,
-            &self.shutdown,
-            &registry,
-        );
-        running.expect("it starts")
+    /// Ends the gateway in good order.
+    fn stop(&mut self) {
+        self.shutdown.request();
+        if let Some(running) = self.running.take() {
+            running.join();
+        }
+    }
+
+    /// Starts it anew, on the same broker and database.
+    fn start_again(&mut self) {
+        let (running, shutdown) = start(&self.config);
+        (self.running, self.shutdown) = (Some(running), shutdown);
     }
 
     fn url(&self, path: &str) -> String {
@@ -130,21 +126,30 @@ impl Stand {
     }
 
     fn publish_decision(&self, session: &str, sequence: u64) {
+        self.publish(&decision(session, sequence));
+    }
+
+    fn publish(&self, decision: &Value) {
         let producer =
             Publisher::open(&self.config.kafka.settings(), &self.config.topics.decisions, "t").expect("open");
-        let decision = decision(session, sequence).to_string();
-        let sent = producer.send(Some(session), decision.as_bytes(), None).expect("sent");
-        futures::executor::block_on(sent.acknowledged()).expect("acknowledged");
+        let sent = producer.send(decision["session"].as_str(), decision.to_string().as_bytes(), None);
+        futures::executor::block_on(sent.expect("sent").acknowledged()).expect("acknowledged");
     }
 }
 
 impl Drop for Stand {
     fn drop(&mut self) {
-        self.shutdown.request();
-        if let Some(running) = self.running.take() {
-            running.join();
-        }
+        self.stop();
     }
+}
+
+/// A gateway on a port of its own.
+fn start(config: &Config) -> (Running, Shutdown) {
+    let (shutdown, registry) = (Shutdown::new(), Registry::new());
+    let listener = admin::bind("127.0.0.1:0", "listen").expect("a port");
+    let health = Health::new(&shutdown);
+    let running = Gateway::start(config, listener, Box::new(Plain), &health, &shutdown, &registry).expect("it starts");
+    (running, shutdown)
 }
 
 fn batch(session: &str, seq: u32) -> String {

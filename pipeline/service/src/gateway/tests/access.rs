@@ -94,6 +94,12 @@ fn nothing_is_given_or_taken_without_a_credential() {
         ("GET", "/v1/erasures/x"),
         ("GET", "/v1/models"),
         ("GET", "/v1/policy"),
+        ("GET", "/v1/webhooks"),
+        ("POST", "/v1/webhooks"),
+        ("DELETE", "/v1/webhooks/x"),
+        ("POST", "/v1/webhooks/x/test"),
+        ("GET", "/v1/webhooks/x/deliveries"),
+        ("POST", "/v1/webhooks/x/deliveries/y/retry"),
     ];
     for (method, path) in routes {
         for credential in ["", "dk_", "dk_x_y", "x", "a.b.c", &other, &forged] {
@@ -107,7 +113,7 @@ fn nothing_is_given_or_taken_without_a_credential() {
     }
     let metrics = guarded.stand.get("/metrics").2;
     assert!(
-        metrics.contains(r#"ductus_gateway_refused_total{shown="no_credential"} 23"#),
+        metrics.contains(r#"ductus_gateway_refused_total{shown="no_credential"} 29"#),
         "{metrics}"
     );
 }

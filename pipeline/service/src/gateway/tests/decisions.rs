@@ -100,7 +100,7 @@ fn a_decision_is_judged_by_its_tenant_only() {
         "{records:?}"
     );
     // Another gateway reads it from Kafka.
-    let other = stand.another();
+    let (other, shutdown) = start(&stand.config);
     let started = Instant::now();
     loop {
         let url = format!("http://{}/v1/decisions/s1-0", other.address);
@@ -112,6 +112,6 @@ fn a_decision_is_judged_by_its_tenant_only() {
         assert!(started.elapsed() < WAIT, "{seen}");
         std::thread::sleep(Duration::from_millis(20));
     }
-    stand.shutdown.request();
+    shutdown.request();
     other.join();
 }
