@@ -10,13 +10,17 @@
 //! logged; whatever waits is bounded, and beyond the bound the client is told when to come again.
 
 mod access;
+mod audit;
 pub mod board;
 mod catch_up;
+mod client;
 mod events;
 mod feed;
+mod identity;
 mod ingest;
 mod keys;
 mod monitor;
+mod oidc;
 mod openapi;
 mod page;
 mod people;
@@ -28,12 +32,14 @@ mod sessions;
 mod stream;
 mod subjects;
 
+use crate::accounts;
 use crate::admin::{self, Sockets};
-use crate::config::Config;
+use crate::config::{AccessMode, Config};
 use crate::health::Health;
 use crate::metrics::GatewayMetrics;
 use crate::shutdown::Shutdown;
 use access::Access;
+use audit::Audit;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, header};
@@ -41,8 +47,11 @@ use axum::middleware::map_response;
 use axum::response::Response;
 use board::Board;
 use catch_up::CatchUp;
+use client::Clients;
+use ductus_accounts::Mailbox;
 use ductus_dynamics::line::Accounting;
 use feed::Feed;
+use identity::Identity;
 use ingest::Ingest;
 use people::People;
 use prometheus::Registry;
@@ -75,6 +84,11 @@ pub trait Extra: Send + Sync + 'static {
     fn accounting(&self) -> Option<Accounting> {
         None
     }
+
+    /// What takes mails in place of a mail server, and shows them as `GET /v1/demo/mailbox`; none outside the demo.
+    fn mailbox(&self) -> Option<Arc<Mailbox>> {
+        None
+    }
 }
 
 /// A gateway in production: it knows what it sees.
@@ -90,6 +104,10 @@ pub struct Gateway {
 
 struct Inner {
     access: Access,
+    audit: Audit,
+    clients: Clients,
+    /// None where nobody signs in here.
+    identity: Option<Arc<Identity>>,
     ingest: Ingest,
     board: Arc<Board>,
     catch_up: CatchUp,
@@ -149,7 +167,7 @@ impl Gateway {
         let address = listener.local_addr()?;
         let metrics = GatewayMetrics::register(registry)?;
         let runtime = admin::runtime()?;
-        let access = runtime.block_on(Access::open(config, metrics.clone()))?;
+        let (access, identity) = runtime.block_on(open_accounts(config, extra.mailbox(), &metrics))?;
         let publisher = Publisher::open(&config.kafka.settings(), &config.topics.events, "gateway")?;
         let board = Arc::new(Board::new(&config.gateway));
         let feed = Feed::open(config, Arc::clone(&board), metrics.clone())?.spawn(health.clone(), shutdown.clone())?;
@@ -157,9 +175,16 @@ impl Gateway {
             true => People::start(config, health, shutdown).map(|(people, thread)| (Some(people), Some(thread)))?,
             false => (None, None),
         };
+        if let Some(identity) = &identity {
+            // It ends with the runtime, or before.
+            let _purge = runtime.spawn(Arc::clone(identity).purge_until(shutdown.clone()));
+        }
         let gateway = Self {
             inner: Arc::new(Inner {
                 access,
+                audit: Audit,
+                clients: Clients::new(&config.gateway),
+                identity,
                 ingest: Ingest::new(config, publisher, metrics.clone()),
                 board,
                 catch_up: CatchUp::new(config),
@@ -235,6 +260,7 @@ impl Gateway {
             .routes(routes!(keys::list, keys::create))
             .routes(routes!(keys::revoke))
             .routes(routes!(keys::rotate))
+            .merge(identity::routes())
             .routes(routes!(sessions::stats))
             .routes(routes!(sessions::demo))
             .routes(routes!(openapi::document))
@@ -266,6 +292,26 @@ impl Gateway {
             .layer(map_response(secure))
             .with_state(self.clone())
     }
+}
+
+/// What lies in the accounts database; it is opened once, and only where something is kept in it.
+async fn open_accounts(
+    config: &Config,
+    mailbox: Option<Arc<Mailbox>>,
+    metrics: &GatewayMetrics,
+) -> anyhow::Result<(Access, Option<Arc<Identity>>)> {
+    let enabled = config.identity.enabled;
+    let vault = match enabled || config.access.mode == AccessMode::Keys {
+        true => Some((accounts::open_store(config).await?, accounts::signing_keys(config)?)),
+        false => None,
+    };
+    let identity = match vault.clone().filter(|_| enabled) {
+        Some(vault) => Some(Arc::new(Identity::open(config, vault, mailbox).await?)),
+        None => None,
+    };
+    let accounts = identity.as_ref().map(|identity| identity.accounts().clone());
+    let access = Access::new(config, vault.as_ref(), accounts, metrics.clone())?;
+    Ok((access, identity))
 }
 
 /// Headers that every answer carries.

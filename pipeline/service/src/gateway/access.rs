@@ -4,25 +4,34 @@
 //! |---|---|
 //! | a back end | an application key, `Authorization: Bearer dk_…` |
 //! | a page | a session token: the same header, or beside the sub-protocol `ductus.v1` one named `bearer.<token>` |
+//! | a person | an access token, as after `POST /v1/auth/login`, shown like a session token |
+//! | an analyst | a token of the provider that `[oidc]` names, shown like a key |
 //!
 //! Invariants: a handler that gives or takes anything has a [`Caller`], which only this module makes; a caller bound to a
 //! tenant, a subject or a session gets and gives nothing of another; every refusal looks the same, whatever was wrong; no
-//! credential reaches a log line. A key that was revoked works for at most `access.cache_ms` more.
+//! credential reaches a log line. A key that was revoked works for at most `access.cache_ms` more. Where access is open, a
+//! person is still who they are.
 
 use super::Gateway;
+use super::audit::Audit;
 use super::ingest::Refusal;
+use super::oidc::{Analyst, Oidc};
 use super::problem::Problem;
-use crate::accounts::{self, now_ms};
+use crate::accounts::now_ms;
 use crate::config::{AccessMode, Config};
 use crate::metrics::GatewayMetrics;
 use axum::extract::FromRequestParts;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use ductus_accounts::{ApplicationKeys, Forgery, Principal, Scope, Scopes, SessionToken, SessionTokens};
+use ductus_accounts::{
+    AccessToken, AccountEvent, Accounts, ApplicationKeys, Forgery, KeyPolicy, Principal, Scope, Scopes, SessionToken,
+    SessionTokens, SigningKeys, Store, TokenPolicy, TokenRefusal,
+};
 use ductus_dynamics::parse::BatchHead;
-use ductus_dynamics::wire::Purpose;
+use ductus_dynamics::wire::{Decision, Purpose};
 use sha2::{Digest, Sha256};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,13 +39,15 @@ use std::time::Duration;
 const PROTOCOL: &str = "ductus.v1";
 /// Before a token among the sub-protocols that a page offers: it can set no header.
 const BEARER: &str = "bearer.";
-/// Longest credential that is looked at, bytes.
-const CREDENTIAL_BYTES_MAX: usize = 4096;
+/// Longest credential that is looked at, bytes: providers put much into a token.
+const CREDENTIAL_BYTES_MAX: usize = 8192;
 
 /// Checks credentials.
 pub(super) struct Access {
     /// None where everybody may do everything.
     checks: Option<Checks>,
+    /// Who makes access tokens; none where nobody signs in here.
+    accounts: Option<Accounts>,
     metrics: GatewayMetrics,
 }
 
@@ -46,23 +57,39 @@ pub(super) struct Checks {
     pub(super) tokens: SessionTokens,
     /// Keys that held a moment ago, by the hash of what was shown: the database is not asked for every batch.
     known: moka::sync::Cache<[u8; 32], Principal>,
+    /// None where no provider is named.
+    analysts: Option<Oidc>,
 }
 
 impl Access {
-    /// Opens what the configuration names.
-    pub(super) async fn open(config: &Config, metrics: GatewayMetrics) -> anyhow::Result<Self> {
-        let checks = match config.access.mode {
-            AccessMode::Open => None,
-            AccessMode::Keys => Some(Checks {
-                keys: accounts::open_keys(config).await?,
-                tokens: accounts::session_tokens(&config.access)?,
+    /// `vault`: the database and the signing keys, where the configuration asks for them.
+    ///
+    /// # Errors
+    /// The provider of `[oidc]` cannot be one.
+    pub(super) fn new(
+        config: &Config,
+        vault: Option<&(Store, SigningKeys)>,
+        accounts: Option<Accounts>,
+        metrics: GatewayMetrics,
+    ) -> anyhow::Result<Self> {
+        let checks = match (config.access.mode, vault) {
+            (AccessMode::Keys, Some((store, keys))) => Some(Checks {
+                keys: ApplicationKeys::new(store.clone(), KeyPolicy::default()),
+                tokens: SessionTokens::new(keys.clone(), TokenPolicy::default()),
                 known: moka::sync::Cache::builder()
                     .max_capacity(config.access.cache_keys_max)
                     .time_to_live(Duration::from_millis(config.access.cache_ms))
                     .build(),
+                analysts: Oidc::new(&config.oidc)?,
             }),
+            (AccessMode::Keys, None) => anyhow::bail!("application keys need the accounts database"),
+            (AccessMode::Open, _) => None,
         };
-        Ok(Self { checks, metrics })
+        Ok(Self {
+            checks,
+            accounts,
+            metrics,
+        })
     }
 
     /// What keys and tokens are made with; none where none are asked for.
@@ -70,13 +97,15 @@ impl Access {
         self.checks.as_ref()
     }
 
-    async fn admit(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
-        let Some(checks) = &self.checks else {
-            return Ok(Caller::new(Who::Anybody));
-        };
+    /// Who shows these headers. `client`: from where.
+    async fn admit(&self, headers: &HeaderMap, client: IpAddr, audit: &Audit) -> Result<Caller, Problem> {
         let credential = credential(headers).filter(|credential| credential.len() <= CREDENTIAL_BYTES_MAX);
+        let Some(checks) = &self.checks else {
+            let who = credential.map_or(Ok(Who::Anybody), |shown| self.person_or_anybody(shown, client, audit));
+            return who.map(Caller::new);
+        };
         let Some(credential) = credential else {
-            return Err(self.refuse("no_credential", Problem::UNAUTHENTICATED));
+            return Err(self.refuse("no_credential"));
         };
         if credential.starts_with("dk_") {
             let principal = checks.principal(credential).await.map_err(|error| {
@@ -86,19 +115,55 @@ impl Access {
             let principal = principal.filter(|principal| principal.expires_ms.is_none_or(|end| end > now_ms()));
             return match principal {
                 Some(principal) => Ok(Caller::new(Who::Application(Arc::new(principal)))),
-                None => Err(self.refuse("key", Problem::UNAUTHENTICATED)),
+                None => Err(self.refuse("key")),
             };
         }
-        match checks.tokens.verify(credential, now_ms()) {
-            Ok(token) => Ok(Caller::new(Who::Page(Arc::new(token)))),
-            Err(_) => Err(self.refuse("token", Problem::UNAUTHENTICATED)),
+        let now_ms = now_ms();
+        let mut refused = match checks.tokens.verify(credential, now_ms) {
+            Ok(token) => return Ok(Caller::new(Who::Page(Arc::new(token)))),
+            Err(refusal) => refusal,
+        };
+        if let Some(accounts) = self.accounts.as_ref().filter(|_| is_elses(refused)) {
+            match accounts.verify_access(credential, now_ms) {
+                Ok(token) => return Ok(Caller::new(Who::Person(Arc::new(token)))),
+                Err(refusal) => refused = refusal,
+            }
+        }
+        if let Some(analysts) = checks.analysts.as_ref().filter(|_| is_elses(refused))
+            && let Some(analyst) = analysts.verify(credential).await
+        {
+            return Ok(Caller::new(Who::Analyst(Arc::new(analyst))));
+        }
+        audit.accounts(vec![AccountEvent::token_refused(refused, Some(client), now_ms)]);
+        Err(self.refuse("token"))
+    }
+
+    /// Where everybody is let in: whoever shows an access token is its owner, and nobody else. One that has ended is told, so
+    /// that its page asks for the next.
+    fn person_or_anybody(&self, credential: &str, client: IpAddr, audit: &Audit) -> Result<Who, Problem> {
+        let Some(accounts) = &self.accounts else {
+            return Ok(Who::Anybody);
+        };
+        let now_ms = now_ms();
+        match accounts.verify_access(credential, now_ms) {
+            Ok(token) => Ok(Who::Person(Arc::new(token))),
+            Err(refusal) if is_elses(refusal) => Ok(Who::Anybody),
+            Err(refusal) => {
+                audit.accounts(vec![AccountEvent::token_refused(refusal, Some(client), now_ms)]);
+                Err(self.refuse("token"))
+            }
         }
     }
 
-    fn refuse(&self, what: &str, problem: Problem) -> Problem {
+    fn refuse(&self, what: &str) -> Problem {
         self.metrics.refused.with_label_values(&[what]).inc();
-        problem
+        Problem::UNAUTHENTICATED
     }
+}
+
+/// Whether what was refused may be a token of another kind.
+fn is_elses(refusal: TokenRefusal) -> bool {
+    matches!(refusal, TokenRefusal::OtherKind | TokenRefusal::Malformed)
 }
 
 impl Checks {
@@ -142,6 +207,26 @@ enum Who {
     Anybody,
     Application(Arc<Principal>),
     Page(Arc<SessionToken>),
+    Person(Arc<AccessToken>),
+    Analyst(Arc<Analyst>),
+}
+
+/// Which decisions a caller sees.
+#[derive(Clone, Debug)]
+pub(super) struct Sight {
+    /// Of this tenant; of all where none.
+    pub(super) tenant: Option<String>,
+    /// About this subject; about all where none.
+    subject: Option<String>,
+}
+
+impl Sight {
+    /// Whether this one is among them. A session's name is nobody's own, so that each decision is looked at.
+    pub(super) fn takes_in(&self, decision: &Decision) -> bool {
+        let tenant = self.tenant.as_ref().is_none_or(|tenant| decision.tenant == *tenant);
+        let subject = self.subject.as_deref();
+        tenant && subject.is_none_or(|subject| decision.subject.as_deref() == Some(subject))
+    }
 }
 
 impl Caller {
@@ -161,15 +246,27 @@ impl Caller {
             Who::Anybody => None,
             Who::Application(principal) => Some(&principal.tenant),
             Who::Page(token) => Some(&token.tenant),
+            Who::Person(token) => Some(&token.tenant),
+            Who::Analyst(analyst) => Some(&analyst.tenant),
         }
     }
 
-    /// The application key behind it, for rates: what a page sends counts for the key that let it in.
+    /// Which decisions it sees, of those that it may ask for.
+    pub(super) fn sight(&self) -> Sight {
+        Sight {
+            tenant: self.tenant().map(str::to_owned),
+            subject: self.person().map(|token| token.user.clone()),
+        }
+    }
+
+    /// What its rate is counted by: what a page sends counts for the key that let it in.
     pub(super) fn credential(&self) -> Option<&str> {
         match &self.who {
             Who::Anybody => None,
             Who::Application(principal) => Some(&principal.key),
             Who::Page(token) => Some(&token.key),
+            Who::Person(token) => Some(&token.user),
+            Who::Analyst(analyst) => Some(&analyst.name),
         }
     }
 
@@ -177,8 +274,21 @@ impl Caller {
     pub(super) fn application(&self) -> Option<&Principal> {
         match &self.who {
             Who::Application(principal) => Some(principal),
-            Who::Anybody | Who::Page(_) => None,
+            Who::Anybody | Who::Page(_) | Who::Person(_) | Who::Analyst(_) => None,
         }
+    }
+
+    /// The person who signed in.
+    pub(super) fn person(&self) -> Option<&AccessToken> {
+        match &self.who {
+            Who::Person(token) => Some(token),
+            Who::Anybody | Who::Application(_) | Who::Page(_) | Who::Analyst(_) => None,
+        }
+    }
+
+    /// Whether it shows nothing, where nothing has to be shown.
+    pub(super) fn is_anybody(&self) -> bool {
+        matches!(self.who, Who::Anybody)
     }
 
     fn scopes(&self) -> Scopes {
@@ -186,6 +296,8 @@ impl Caller {
             Who::Anybody => Scopes::of(&Scope::ALL),
             Who::Application(principal) => principal.scopes,
             Who::Page(token) => token.scopes,
+            Who::Person(_) => Scopes::of(&[Scope::Ingest, Scope::Monitor]),
+            Who::Analyst(analyst) => analyst.scopes,
         }
     }
 
@@ -209,17 +321,23 @@ impl Caller {
             }
         }
         match &self.who {
-            Who::Application(principal) if principal.tenant != head.tenant => {
+            Who::Anybody => Ok(()),
+            Who::Application(_) | Who::Analyst(_) if self.tenant() != Some(head.tenant) => {
                 Err(Refusal::Forged(Forgery::ForgedTenant))
             }
-            Who::Anybody | Who::Application(_) => Ok(()),
+            Who::Application(_) | Who::Analyst(_) => Ok(()),
             Who::Page(token) => token
                 .covers(head.tenant, head.subject, head.session)
                 .map_err(Refusal::Forged),
+            Who::Person(token) if token.tenant != head.tenant => Err(Refusal::Forged(Forgery::ForgedTenant)),
+            Who::Person(token) if Some(token.user.as_str()) != head.subject => {
+                Err(Refusal::Forged(Forgery::ForgedSubject))
+            }
+            Who::Person(_) => Ok(()),
         }
     }
 
-    /// Whether it may read of this session.
+    /// Whether it may read of this session, what it sees of it: see [`Self::sight`].
     pub(super) fn may_see(&self, session: &str) -> Result<(), Problem> {
         match &self.who {
             Who::Page(token) if token.session != session => Err(Problem::FORBIDDEN),
@@ -230,7 +348,7 @@ impl Caller {
     /// Whether it may read of every session of its tenant.
     pub(super) fn may_see_all(&self) -> Result<(), Problem> {
         match &self.who {
-            Who::Page(_) => Err(Problem::FORBIDDEN),
+            Who::Page(_) | Who::Person(_) => Err(Problem::FORBIDDEN),
             _ => self.may(Scope::Monitor),
         }
     }
@@ -241,6 +359,8 @@ impl Caller {
             Who::Anybody => None,
             Who::Application(principal) => principal.expires_ms,
             Who::Page(token) => Some(token.expires_ms),
+            Who::Person(token) => Some(token.expires_ms),
+            Who::Analyst(analyst) => Some(analyst.expires_ms),
         };
         async move {
             match end_ms {
@@ -258,7 +378,9 @@ impl FromRequestParts<Gateway> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Problem> {
-        gateway.inner.access.admit(&parts.headers).await
+        let inner = &gateway.inner;
+        let client = inner.clients.of(parts);
+        inner.access.admit(&parts.headers, client, &inner.audit).await
     }
 }
 
