@@ -1,6 +1,7 @@
 //! The gateway over real HTTP against librdkafka's mock cluster.
 
 mod access;
+mod identity;
 mod ingest;
 mod monitor;
 mod openapi;
@@ -31,6 +32,10 @@ struct Stand {
 
 impl Stand {
     fn new(sets: &[&str]) -> Self {
+        Self::with(sets, Box::new(Plain))
+    }
+
+    fn with(sets: &[&str], extra: Box<dyn Extra>) -> Self {
         let broker = MockCluster::new(1).expect("a mock cluster");
         let sets = ["access.mode=open", "questions.enabled=false"].iter().chain(sets);
         let sets: Vec<String> = sets.map(|set| (*set).to_owned()).collect();
@@ -41,8 +46,7 @@ impl Stand {
         let (shutdown, registry) = (Shutdown::new(), Registry::new());
         let listener = admin::bind("127.0.0.1:0", "listen").expect("a port");
         let health = Health::new(&shutdown);
-        let running =
-            Gateway::start(&config, listener, Box::new(Plain), &health, &shutdown, &registry).expect("it starts");
+        let running = Gateway::start(&config, listener, extra, &health, &shutdown, &registry).expect("it starts");
         Self {
             config,
             broker,
@@ -106,10 +110,14 @@ impl Stand {
     }
 
     fn publish_decision(&self, session: &str, sequence: u64) {
+        self.publish(session, &decision(session, sequence));
+    }
+
+    fn publish(&self, key: &str, decision: &Value) {
         let producer =
             Publisher::open(&self.config.kafka.settings(), &self.config.topics.decisions, "t").expect("open");
-        let decision = decision(session, sequence).to_string();
-        let sent = producer.send(Some(session), decision.as_bytes(), None).expect("sent");
+        let decision = decision.to_string();
+        let sent = producer.send(Some(key), decision.as_bytes(), None).expect("sent");
         futures::executor::block_on(sent.acknowledged()).expect("acknowledged");
     }
 }
