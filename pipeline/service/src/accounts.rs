@@ -1,10 +1,12 @@
-//! The accounts database and the signing keys, as the configuration names them.
+//! The accounts database, the signing keys and the pepper, as the configuration names them.
 //!
 //! Invariant: a gateway whose tokens would die with it says so.
 
-use crate::config::{self, Access, Config};
+use crate::config::{self, Config, Secret};
 use anyhow::{Context, bail};
-use ductus_accounts::{Pepper, PoolPolicy, SessionTokens, SigningKey, SigningKeys, Store, TokenPolicy, WebhookSecrets};
+use ductus_accounts::{
+    ApplicationKeys, KeyPolicy, Pepper, PoolPolicy, SigningKey, SigningKeys, Store, WebhookSecrets,
+};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Now, in milliseconds since 1970.
@@ -23,13 +25,21 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
         .context("the accounts database cannot be opened; see access.database")
 }
 
-/// What session tokens are signed and checked with.
+/// The application keys in the configured database.
+///
+/// # Errors
+/// It cannot be reached or is of a later version.
+pub async fn open_keys(config: &Config) -> anyhow::Result<ApplicationKeys> {
+    Ok(ApplicationKeys::new(open_store(config).await?, KeyPolicy::default()))
+}
+
+/// What session tokens and access tokens are signed and checked with.
 ///
 /// # Errors
 /// A signing key is not written as `name:hexadecimal digits`, or is too short.
-pub fn session_tokens(access: &Access) -> anyhow::Result<SessionTokens> {
+pub fn signing_keys(config: &Config) -> anyhow::Result<SigningKeys> {
     let mut keys = Vec::new();
-    for key in access.signing_keys.reveal().split(',').map(str::trim) {
+    for key in config.access.signing_keys.reveal().split(',').map(str::trim) {
         if key.is_empty() {
             continue;
         }
@@ -42,13 +52,35 @@ pub fn session_tokens(access: &Access) -> anyhow::Result<SessionTokens> {
         keys.push(SigningKey::new(name, &bytes).context("access.signing_keys")?);
     }
     if keys.is_empty() {
-        tracing::warn!(
-            "access.signing_keys is empty: session tokens end with this process, and no other gateway knows them"
-        );
+        if outlives_us(&config.access.database) {
+            tracing::warn!(
+                "access.signing_keys is empty: tokens end with this process, and no other gateway knows them"
+            );
+        }
         keys.push(SigningKey::generate()?);
     }
-    let keys = SigningKeys::new(keys).context("access.signing_keys")?;
-    Ok(SessionTokens::new(keys, TokenPolicy::default()))
+    SigningKeys::new(keys).context("access.signing_keys")
+}
+
+/// What codes and refresh tokens are made with.
+///
+/// # Errors
+/// It is too short.
+pub fn pepper(config: &Config) -> anyhow::Result<Pepper> {
+    let pepper = &config.identity.pepper;
+    if pepper.is_empty() {
+        if outlives_us(&config.access.database) {
+            tracing::warn!("identity.pepper is empty: everybody is signed out when this process ends");
+        }
+        return Ok(Pepper::generate()?);
+    }
+    let bytes = unhex(pepper.reveal()).context("identity.pepper: must be hexadecimal digits")?;
+    Pepper::new(&bytes).context("identity.pepper")
+}
+
+/// Whether the database is still there when this process is not: otherwise nothing else has to be.
+fn outlives_us(database: &Secret) -> bool {
+    !database.reveal().contains(":memory:")
 }
 
 /// What the secrets of webhooks are made from.

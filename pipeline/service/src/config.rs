@@ -7,11 +7,12 @@ mod check;
 mod layers;
 mod sections;
 
+pub use check::{reachable, stays_here};
 pub use layers::{Mistake, Origin};
 pub use sections::{
-    Access, AccessMode, Archive, DeadLetterPayload, Decision, Demo, Elasticsearch, Evidence, Gateway, Limits,
-    LogFormat, Models, OnnxRuntime, Questions, References, Replay, Score, Secret, Session, Telemetry, Topics, Webhooks,
-    Window, Windows,
+    Access, AccessMode, Archive, DeadLetterPayload, Decision, Demo, Elasticsearch, Evidence, ForwardedHeader, Gateway,
+    Identity, Limits, LogFormat, Models, Oidc, OnnxRuntime, Questions, References, Replay, Score, Secret, Session,
+    Telemetry, Topics, Webhooks, Window, Windows,
 };
 
 use ductus_dynamics::compare::ReferencePolicy;
@@ -59,6 +60,8 @@ pub struct Config {
     pub archive: Archive,
     pub gateway: Gateway,
     pub access: Access,
+    pub identity: Identity,
+    pub oidc: Oidc,
     pub questions: Questions,
     pub webhooks: Webhooks,
     pub replay: Replay,
@@ -384,6 +387,8 @@ fn is_secret(key: &str) -> bool {
         "api_key",
         "signing_key",
         "access.database",
+        "pepper",
+        "smtp_url",
         ".pem",
         "oauthbearer.config",
         "sasl.jaas",

@@ -15,15 +15,18 @@ mod access;
 mod audit;
 pub mod board;
 mod catch_up;
+mod client;
 mod decisions;
 mod erasures;
 mod events;
 mod feed;
 mod feedback;
 mod identify;
+mod identity;
 mod ingest;
 mod keys;
 mod monitor;
+mod oidc;
 mod openapi;
 mod page;
 mod people;
@@ -54,11 +57,13 @@ use axum::middleware::map_response;
 use axum::response::Response;
 use board::Board;
 use catch_up::CatchUp;
-use ductus_accounts::{Audited, Tenants};
+use client::Clients;
+use ductus_accounts::{Audited, Mailbox, Store, Tenants};
 use ductus_dynamics::line::Accounting;
 use erasures::Eraser;
 use feed::Feed;
 use feedback::Feedbacks;
+use identity::{Identity, StepUps};
 use ingest::Ingest;
 use people::People;
 use prometheus::Registry;
@@ -74,6 +79,7 @@ use tower_http::decompression::RequestDecompressionLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use webhooks::watch::Heed;
 
 /// Scripts, styles and connections of our own only; nobody may frame it. The page itself has a nonce for the styles that its
 /// component library puts there, see [`page`].
@@ -89,6 +95,11 @@ pub trait Extra: Send + Sync + 'static {
 
     /// What became of the events, where scoring runs in this process.
     fn accounting(&self) -> Option<Accounting> {
+        None
+    }
+
+    /// What takes mails in place of a mail server, and shows them as `GET /v1/demo/mailbox`; none outside the demo.
+    fn mailbox(&self) -> Option<Arc<Mailbox>> {
         None
     }
 }
@@ -107,6 +118,9 @@ pub struct Gateway {
 struct Inner {
     access: Access,
     audit: Arc<Audit>,
+    clients: Clients,
+    /// None where nobody signs in here.
+    identity: Option<Arc<Identity>>,
     /// What tenants have switched on; none where nothing is kept, and so nothing can be.
     tenants: Option<Tenants>,
     policy: Policy,
@@ -175,14 +189,11 @@ impl Gateway {
         let address = listener.local_addr()?;
         let metrics = GatewayMetrics::register(registry)?;
         let runtime = admin::runtime()?;
-        let store = match config.access.mode {
-            AccessMode::Open => None,
-            AccessMode::Keys => Some(runtime.block_on(accounts::open_store(config))?),
-        };
         let publisher = Publisher::open(&config.kafka.settings(), &config.topics.events, "gateway")?;
         let audit = Arc::new(Audit::new(config, publisher.to(&config.topics.audit), metrics.clone()));
         runtime.spawn(Arc::clone(&audit).run(shutdown.clone()));
-        let access = Access::new(config, store.as_ref(), Arc::clone(&audit), metrics.clone())?;
+        let (store, access, identity) =
+            runtime.block_on(open_accounts(config, extra.mailbox(), Arc::clone(&audit), &metrics))?;
         let board = Arc::new(Board::new(&config.gateway));
         let feedback = Arc::new(Feedbacks::new(config, publisher.to(&config.topics.feedback)));
         let eraser = Eraser::new(
@@ -195,15 +206,22 @@ impl Gateway {
             true => People::start(config, health, shutdown).map(|(people, thread)| (Some(people), Some(thread)))?,
             false => (None, None),
         };
+        if let Some(identity) = &identity {
+            // It ends with the runtime, or before.
+            let _purge = runtime.spawn(Arc::clone(identity).purge_until(shutdown.clone()));
+        }
         let webhooks = match &store {
             None => None,
             Some(store) => {
+                let step_ups = |identity| -> Arc<dyn Heed> { Arc::new(StepUps::new(identity, Arc::clone(&audit))) };
+                let heed = identity.clone().map(step_ups);
                 let metrics = WebhookMetrics::register(registry)?;
+                let audit = Arc::clone(&audit);
                 Some(webhooks::start(
                     config,
                     store,
-                    None,
-                    Arc::clone(&audit),
+                    heed,
+                    audit,
                     metrics,
                     runtime.handle(),
                     shutdown,
@@ -218,6 +236,8 @@ impl Gateway {
             inner: Arc::new(Inner {
                 access,
                 audit,
+                clients: Clients::new(&config.gateway),
+                identity,
                 tenants: store.map(Tenants::new),
                 policy: Policy::new(config),
                 eraser,
@@ -323,6 +343,7 @@ impl Gateway {
             .routes(routes!(webhooks::routes::deliveries))
             .routes(routes!(webhooks::routes::retry))
             .routes(routes!(webhooks::routes::jwks))
+            .merge(identity::routes())
             .routes(routes!(sessions::stats))
             .routes(routes!(sessions::demo))
             .routes(routes!(about::models))
@@ -356,6 +377,27 @@ impl Gateway {
             .layer(map_response(secure))
             .with_state(self.clone())
     }
+}
+
+/// What lies in the accounts database; it is opened once, and only where something is kept in it.
+async fn open_accounts(
+    config: &Config,
+    mailbox: Option<Arc<Mailbox>>,
+    audit: Arc<Audit>,
+    metrics: &GatewayMetrics,
+) -> anyhow::Result<(Option<Store>, Access, Option<Arc<Identity>>)> {
+    let enabled = config.identity.enabled;
+    let vault = match enabled || config.access.mode == AccessMode::Keys {
+        true => Some((accounts::open_store(config).await?, accounts::signing_keys(config)?)),
+        false => None,
+    };
+    let identity = match vault.clone().filter(|_| enabled) {
+        Some(vault) => Some(Arc::new(Identity::open(config, vault, mailbox).await?)),
+        None => None,
+    };
+    let accounts = identity.as_ref().map(|identity| identity.accounts().clone());
+    let access = Access::new(config, vault.as_ref(), accounts, audit, metrics.clone())?;
+    Ok((vault.map(|(store, _)| store), access, identity))
 }
 
 /// Headers that every answer carries.

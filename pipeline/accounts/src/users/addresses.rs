@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{AccessToken, Accounts, Visit, check_visit};
 use crate::error::{AccountsError, Result};
-use crate::event::{AccountEvent, Action, Audited};
+use crate::event::{AccountEvent, Action, Audited, ThrottleScope};
 use crate::mail::{Email, Mail};
 use crate::secret::{self, Secret};
 
@@ -29,6 +29,20 @@ pub struct TrustedAddress {
     pub added_ms: i64,
     /// Until when, in ms.
     pub expires_ms: i64,
+}
+
+/// What became of asking to have a network trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrustAnswer {
+    /// There is mail with a link.
+    LinkSent,
+    /// Too many mails: not before so many ms.
+    Throttled {
+        /// The wait, in ms.
+        retry_after_ms: i64,
+    },
+    /// The sign-in has ended, or must prove itself first.
+    Refused,
 }
 
 /// What a mailed link would approve.
@@ -112,8 +126,9 @@ impl Accounts {
     /// Mails a link that makes a whole network trusted: the owner of the account names it, the mailbox confirms it.
     ///
     /// # Errors
-    /// Where the network is wider than a company's, the sign-in has ended or must prove itself, or the mail cannot be sent.
-    pub async fn ask_trust(&self, visit: &Visit<'_>, who: &AccessToken, prefix: IpNet) -> Result<Audited<()>> {
+    /// Where the network is wider than a company's, the mail cannot be sent, or the database fails.
+    pub async fn ask_trust(&self, visit: &Visit<'_>, who: &AccessToken, prefix: IpNet) -> Result<Audited<TrustAnswer>> {
+        check_visit(visit)?;
         let bits_min = match prefix {
             IpNet::V4(_) => PREFIX_BITS_MIN.0,
             IpNet::V6(_) => PREFIX_BITS_MIN.1,
@@ -124,12 +139,17 @@ impl Accounts {
             ));
         }
         let Some((email, false)) = self.live(who, visit.now_ms).await? else {
-            return Err(AccountsError::Invalid(
-                "the sign-in has ended or must prove itself first",
-            ));
+            return Ok(Audited::quiet(TrustAnswer::Refused));
         };
-        let event = self.send_approval(visit, &who.user, &email, prefix.trunc()).await?;
-        Ok(Audited::with((), event))
+        let mut events = Vec::new();
+        let scopes = [ThrottleScope::Mails];
+        if let Err(retry_after_ms) = self.admit(visit, Some(&email), &scopes, &mut events).await? {
+            let answer = TrustAnswer::Throttled { retry_after_ms };
+            return Ok(Audited { answer, events });
+        }
+        events.push(self.send_approval(visit, &who.user, &email, prefix.trunc()).await?);
+        let answer = TrustAnswer::LinkSent;
+        Ok(Audited { answer, events })
     }
 
     /// Trusts a network no more. False: it was not trusted.

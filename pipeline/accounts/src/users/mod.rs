@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use addresses::{Approval, TrustedAddress};
+pub use addresses::{Approval, TrustAnswer, TrustedAddress};
 pub use codes::CodeAnswer;
 pub use login::LoginAnswer;
 pub use passkeys::{Ceremony, PasskeyView, Passkeys};

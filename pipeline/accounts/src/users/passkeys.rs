@@ -155,6 +155,18 @@ impl Passkeys {
         Ok(Audited::with(true, AccountEvent::of(visit, action)))
     }
 
+    /// Whether a passkey can answer a challenge (of a sign-in or a step-up): it is awaited, and its user has one.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn may_confirm(&self, visit: &Visit<'_>, challenge: &str) -> Result<bool> {
+        check_visit(visit)?;
+        match self.accounts.awaited_user(visit, challenge).await? {
+            Some(user) => Ok(!self.of(&user).await?.is_empty()),
+            None => Ok(false),
+        }
+    }
+
     /// Begins to answer a challenge (of a sign-in or a step-up) with a passkey. None: it is not awaited, or its user has none.
     ///
     /// # Errors

@@ -59,6 +59,7 @@ on_both! {
         add(&people, &passkeys, &ann, &mut browser).await;
         for round in 0..2 {
             let challenge = challenge(&people).await;
+            assert!(passkeys.may_confirm(&at(AWAY, NOW), &challenge).await.unwrap());
             let ceremony = passkeys.begin_confirm(&at(AWAY, NOW), &challenge).await.unwrap().unwrap();
             let answer = browser.get(&ceremony);
             let answer = people.note(passkeys.confirm(&at(AWAY, NOW), &challenge, &answer).await.unwrap());
@@ -133,10 +134,12 @@ on_both! {
         let (passkeys, mut browser, ann) = (passkeys(&people.accounts), browser(), people.ann().await);
         let without = challenge(&people).await;
         assert!(passkeys.begin_confirm(&at(AWAY, NOW), &without).await.unwrap().is_none());
+        assert!(!passkeys.may_confirm(&at(AWAY, NOW), &without).await.unwrap());
         add(&people, &passkeys, &ann, &mut browser).await;
         let registration = people.register(&at(AWAY, NOW), "bob@example.org", PASSWORD).await;
         for challenge in ["", "no such", &registration.id] {
             assert!(passkeys.begin_confirm(&at(AWAY, NOW), challenge).await.unwrap().is_none(), "{challenge:?}");
+            assert!(!passkeys.may_confirm(&at(AWAY, NOW), challenge).await.unwrap(), "{challenge:?}");
         }
         let late = challenge(&people).await;
         assert!(passkeys.begin_confirm(&at(AWAY, NOW + 10 * MINUTE), &late).await.unwrap().is_none());

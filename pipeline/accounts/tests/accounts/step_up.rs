@@ -1,6 +1,6 @@
 //! Risk asks for a second proof, and what happens until it is given.
 
-use ductus_accounts::{CodeAnswer, LoginAnswer, Mode, PasswordAnswer, SignedIn};
+use ductus_accounts::{CodeAnswer, LoginAnswer, Mode, PasswordAnswer, SignedIn, TrustAnswer};
 
 use crate::people::{ANN, HOME, PASSWORD, People, at, code_sent, logged_in, secret, signed_in};
 use crate::world::{MINUTE, NOW, SECOND, World, on_both};
@@ -77,7 +77,8 @@ on_both! {
         let changed = people.accounts.change_password(&visit, &token, &old, &new).await.unwrap();
         assert_eq!(people.note(changed), PasswordAnswer::WrongPassword);
         let network = "198.51.100.0/24".parse().unwrap();
-        assert!(people.accounts.ask_trust(&visit, &token, network).await.is_err());
+        let asked = people.accounts.ask_trust(&visit, &token, network).await.unwrap();
+        assert_eq!(people.note(asked), TrustAnswer::Refused);
     }
 
     async fn a_new_sign_in_needs_a_code_until_one_was_given(world) {

@@ -2,7 +2,7 @@
 
 use ductus_accounts::{
     AccountsError, AccountsPolicy, Action, CodeAnswer, LoginAnswer, LoginRefusal, Mode, PasswordAnswer, PasswordPolicy,
-    PasswordRefusal, RegisterAnswer, Visit,
+    PasswordRefusal, RegisterAnswer, TrustAnswer, Visit,
 };
 
 use crate::people::{ANN, AWAY, HOME, PASSWORD, People, at, code_sent, logged_in, policy, secret, signed_in};
@@ -147,6 +147,22 @@ on_both! {
         people.note(people.accounts.approve(&at(HOME, NOW), &link).await.unwrap()).unwrap();
         logged_in(people.log_in(&at("198.51.100.200", NOW), ANN, PASSWORD).await);
         code_sent(people.log_in(&at("198.51.101.1", NOW), ANN, PASSWORD).await);
+    }
+
+    async fn links_do_not_flood_a_mailbox(world) {
+        let people = People::new(&world).await;
+        let token = people.token(&people.ann().await, NOW);
+        let mails = people.mailbox.mails().len();
+        let mut sent = 0;
+        for host in 0..20 {
+            let prefix = format!("198.51.100.{host}/32").parse().unwrap();
+            match people.note(people.accounts.ask_trust(&at(HOME, NOW), &token, prefix).await.unwrap()) {
+                TrustAnswer::LinkSent => sent += 1,
+                answer => assert_eq!(answer, TrustAnswer::Throttled { retry_after_ms: 15_000 }),
+            }
+        }
+        // The code to register was a mail too.
+        assert_eq!((sent, people.mailbox.mails().len() - mails), (5, 5));
     }
 
     async fn a_user_trusts_so_many_addresses_and_no_more(world) {

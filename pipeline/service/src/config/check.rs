@@ -4,6 +4,9 @@
 
 use super::layers::Layers;
 use super::{Config, Origin};
+use ductus_dynamics::parse::is_id;
+use reqwest::Url;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use tracing_subscriber::EnvFilter;
 
@@ -14,6 +17,8 @@ pub(super) fn check(config: &Config, layers: &mut Layers) {
     windows(config, &mut rules);
     decisions(config, &mut rules);
     places(config, &mut rules);
+    identity(config, &mut rules);
+    oidc(config, &mut rules);
     for problem in config.score_config().problems() {
         layers.refuse("", Origin::Default, problem);
     }
@@ -81,6 +86,14 @@ fn limits(config: &Config, rules: &mut Rules<'_>) {
         ("gateway.body_batches_max", config.gateway.body_batches_max),
         ("gateway.sockets_max", config.gateway.sockets_max),
         ("gateway.rate_keys_max", config.gateway.rate_keys_max),
+        ("identity.hashes_at_once", config.identity.hashes_at_once),
+        ("identity.access_ms", config.identity.access_ms as usize),
+        ("identity.sign_in_ms", config.identity.sign_in_ms as usize),
+        ("identity.sign_in_idle_ms", config.identity.sign_in_idle_ms as usize),
+        ("identity.smtp_timeout_ms", config.identity.smtp_timeout_ms as usize),
+        ("identity.purge_interval_ms", config.identity.purge_interval_ms as usize),
+        ("oidc.refresh_interval_ms", config.oidc.refresh_interval_ms as usize),
+        ("oidc.request_timeout_ms", config.oidc.request_timeout_ms as usize),
         ("replay.in_flight_max", config.replay.in_flight_max),
         ("archive.flush_rows_max", config.archive.flush_rows_max),
         ("elasticsearch.bulk_bytes_max", config.elasticsearch.bulk_bytes_max),
@@ -185,6 +198,83 @@ fn places(config: &Config, rules: &mut Rules<'_>) {
         "webhooks.issuer",
         "must name who signs security event tokens",
     );
+}
+
+fn identity(config: &Config, rules: &mut Rules<'_>) {
+    let identity = &config.identity;
+    let pepper = identity.pepper.reveal();
+    rules.must(
+        pepper.is_empty()
+            || (pepper.len() >= PEPPER_DIGITS_MIN
+                && pepper.len().is_multiple_of(2)
+                && pepper.bytes().all(|digit| digit.is_ascii_hexdigit())),
+        "identity.pepper",
+        "must have at least 64 hexadecimal digits, two a byte",
+    );
+    rules.must(is_id(&identity.tenant), "identity.tenant", AN_ID);
+    if !identity.enabled {
+        return;
+    }
+    rules.must(reachable(&identity.public_url), "identity.public_url", A_WEB_ADDRESS);
+    let server = identity.smtp_url.reveal();
+    rules.must(
+        server.starts_with("smtp://") || server.starts_with("smtps://"),
+        "identity.smtp_url",
+        "must be smtps://… or smtp://…: without mail nobody can sign in (the demo has it on without this, and a mailbox)",
+    );
+    rules.must(
+        identity.smtp_from.contains('@'),
+        "identity.smtp_from",
+        "must name the sender of mails, as Ductus <no-reply@example.org>",
+    );
+}
+
+fn oidc(config: &Config, rules: &mut Rules<'_>) {
+    let oidc = &config.oidc;
+    if oidc.issuer.is_empty() {
+        return;
+    }
+    rules.must(reachable(&oidc.issuer), "oidc.issuer", A_WEB_ADDRESS);
+    rules.must(
+        oidc.jwks_url.is_empty() || reachable(&oidc.jwks_url),
+        "oidc.jwks_url",
+        A_WEB_ADDRESS,
+    );
+    rules.must(
+        !oidc.audience.is_empty(),
+        "oidc.audience",
+        "must name who tokens are for, or those for everybody else would hold here",
+    );
+    rules.must(
+        !oidc.scopes_claim.is_empty(),
+        "oidc.scopes_claim",
+        "must name the claim that says what analysts may do",
+    );
+    rules.must(
+        is_id(&oidc.tenant) || (oidc.tenant.is_empty() && !oidc.tenant_claim.is_empty()),
+        "oidc.tenant",
+        "must be an id, or empty with oidc.tenant_claim in its place",
+    );
+}
+
+/// Shortest pepper: 256 bits.
+const PEPPER_DIGITS_MIN: usize = 64;
+const AN_ID: &str = "must have 1 to 64 characters out of A-Z a-z 0-9 . _ : -";
+const A_WEB_ADDRESS: &str = "must be https://…, or http://… on this machine";
+
+/// Whether secrets may travel there: by TLS, or not over a network at all.
+pub fn reachable(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|parsed| parsed.scheme() == "https" && parsed.has_host()) || stays_here(url)
+}
+
+/// Whether this is a page of this machine without TLS: `http://localhost`, or a loopback address.
+pub fn stays_here(url: &str) -> bool {
+    let Ok(url) = Url::parse(url) else {
+        return false;
+    };
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    url.scheme() == "http" && (host == "localhost" || address.is_ok_and(|address| address.is_loopback()))
 }
 
 fn address(text: &str) -> bool {

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// A value that is never shown.
@@ -17,6 +18,11 @@ use std::path::PathBuf;
 pub struct Secret(String);
 
 impl Secret {
+    /// Takes over what somebody else wrote.
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The value itself; only for who sends it to where it belongs.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -247,7 +253,59 @@ pub struct Gateway {
     pub audit_in_flight_max: usize,
     pub audit_sum_ms: u64,
     pub audit_kinds_max: usize,
+    #[serde(deserialize_with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
+    pub forwarded_header: ForwardedHeader,
     pub shutdown_grace_ms: u64,
+}
+
+/// Which header a trusted proxy names its client in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`, which most proxies write.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    pub enabled: bool,
+    pub tenant: String,
+    pub public_url: String,
+    pub pepper: Secret,
+    pub smtp_url: Secret,
+    pub smtp_from: String,
+    pub smtp_timeout_ms: u64,
+    #[serde(deserialize_with = "optional_path")]
+    pub breach_folder: Option<PathBuf>,
+    pub code_always: bool,
+    pub access_ms: u32,
+    pub sign_in_ms: u64,
+    pub sign_in_idle_ms: u64,
+    pub hashes_at_once: usize,
+    pub hashes_waiting_max: usize,
+    pub purge_interval_ms: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Oidc {
+    pub issuer: String,
+    pub audience: String,
+    pub jwks_url: String,
+    #[serde(deserialize_with = "optional_path")]
+    pub ca_certificate: Option<PathBuf>,
+    pub tenant: String,
+    pub tenant_claim: String,
+    pub scopes_claim: String,
+    pub scopes_prefix: String,
+    pub clock_skew_ms: u64,
+    pub keys_ms: u64,
+    pub refresh_interval_ms: u64,
+    pub request_timeout_ms: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -322,10 +380,13 @@ fn optional_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Pa
     Ok((!path.as_os_str().is_empty()).then_some(path))
 }
 
-/// Networks with commas between them.
+/// Networks with commas between them; an address alone is a network of one.
 fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let written = text.split(',').map(str::trim).filter(|network| !network.is_empty());
-    let networks = written.map(str::parse).collect::<Result<_, _>>();
-    networks.map_err(|_| D::Error::custom("must be networks with commas between them, as 10.0.0.0/8,fd00::/8"))
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let network = |name: &str| {
+        let network = name.parse().or_else(|_| name.parse::<IpAddr>().map(IpNet::from));
+        network.map_err(|_| D::Error::custom("must be networks as 10.0.0.0/8, with commas between them"))
+    };
+    names.map(network).collect()
 }

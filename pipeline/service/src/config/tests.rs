@@ -106,6 +106,8 @@ fn secrets_are_masked() {
         "elasticsearch.password=hunter2",
         "kafka.sasl.password=hunter2",
         "kafka.ssl.key.pem=hunter2",
+        "identity.smtp_url=smtps://u:hunter2@h",
+        "access.signing_keys=a:hunter2",
         "elasticsearch.username=elastic",
     ];
     let config = load(None, &NO_ENVIRONMENT, &sets).expect("no mistakes");
@@ -113,8 +115,10 @@ fn secrets_are_masked() {
     assert!(!shown.contains("hunter2"), "{shown}");
     let lines: Vec<&str> = shown.lines().filter(|line| line.contains("--set")).collect();
     expect![[r#"
+        access.signing_keys = "***"  # --set
         elasticsearch.password = "***"  # --set
         elasticsearch.username = "elastic"  # --set
+        identity.smtp_url = "***"  # --set
         kafka."sasl.password" = "***"  # --set
         kafka."ssl.key.pem" = "***"  # --set"#]]
     .assert_eq(&lines.join("\n"));
@@ -126,4 +130,52 @@ fn what_is_described_can_be_read_again() {
     let again = load(Some(&first.describe()), &NO_ENVIRONMENT, &[]).expect("no mistakes");
     assert_eq!(again.score.shards, 2);
     assert_eq!(again.kafka.settings(), first.kafka.settings());
+}
+
+#[test]
+fn people_sign_in_only_where_all_is_there_for_it() {
+    check_mistakes(
+        None,
+        &NO_ENVIRONMENT,
+        &[
+            "identity.enabled=true",
+            "identity.public_url=http://ductus.example",
+            "identity.pepper=hunter2",
+            "identity.tenant=a b",
+            "gateway.trusted_proxies=10.0.0.0/8, proxy",
+            "oidc.issuer=https://id.example",
+        ],
+        expect![[r#"
+            the configuration has 8 mistakes:
+              --set: gateway.trusted_proxies: must be networks as 10.0.0.0/8, with commas between them
+              --set: identity.pepper: must have at least 64 hexadecimal digits, two a byte
+              --set: identity.tenant: must have 1 to 64 characters out of A-Z a-z 0-9 . _ : -
+              --set: identity.public_url: must be https://…, or http://… on this machine
+              default: identity.smtp_url: must be smtps://… or smtp://…: without mail nobody can sign in (the demo has it on without this, and a mailbox)
+              default: identity.smtp_from: must name the sender of mails, as Ductus <no-reply@example.org>
+              default: oidc.audience: must name who tokens are for, or those for everybody else would hold here
+              default: oidc.tenant: must be an id, or empty with oidc.tenant_claim in its place"#]],
+    );
+}
+
+#[test]
+fn secrets_travel_by_tls_or_not_over_a_network() {
+    for (url, reaches, stays) in [
+        ("https://ductus.example", true, false),
+        ("https://localhost", true, false),
+        ("http://localhost:8080", true, true),
+        ("http://127.0.0.1:8080/", true, true),
+        ("http://127.1.2.3", true, true),
+        ("http://[::1]:8080", true, true),
+        ("http://ductus.example", false, false),
+        ("http://localhost.evil.example", false, false),
+        ("http://127.0.0.1.evil.example", false, false),
+        ("http://localhost@evil.example", false, false),
+        ("http://10.0.0.1", false, false),
+        ("ftp://localhost", false, false),
+        ("localhost", false, false),
+        ("", false, false),
+    ] {
+        assert_eq!((reachable(url), stays_here(url)), (reaches, stays), "{url}");
+    }
 }

@@ -7,12 +7,13 @@ use super::cluster::Cluster;
 use super::player::play_in_time;
 use super::scenario::{Cast, Scenario};
 use super::script::TENANT;
-use crate::config::{AccessMode, Config};
+use crate::config::{AccessMode, Config, Secret};
 use crate::gateway::publisher::Publisher;
 use crate::gateway::{Extra, Gateway};
 use crate::health::Health;
 use crate::shutdown::Shutdown;
 use crate::{admin, archive, index, metrics, output, score};
+use ductus_accounts::Mailbox;
 use ductus_dynamics::line::Accounting;
 use ductus_stream::ScoreHandle;
 use prometheus::Registry;
@@ -21,6 +22,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// Mails that the demo's mailbox keeps.
+const MAILS_MAX: usize = 50;
+
 /// Between two looks at whether scoring is ready.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -28,6 +32,7 @@ const LOOK: Duration = Duration::from_millis(100);
 struct Stage {
     score: Arc<ScoreHandle>,
     scenario: Arc<Mutex<Value>>,
+    mailbox: Option<Arc<Mailbox>>,
 }
 
 impl Extra for Stage {
@@ -38,6 +43,10 @@ impl Extra for Stage {
     fn accounting(&self) -> Option<Accounting> {
         Some(self.score.accounting())
     }
+
+    fn mailbox(&self) -> Option<Arc<Mailbox>> {
+        self.mailbox.clone()
+    }
 }
 
 pub(super) fn run(mut config: Config, cast: &Cast, shutdown: &Shutdown) -> anyhow::Result<()> {
@@ -46,6 +55,7 @@ pub(super) fn run(mut config: Config, cast: &Cast, shutdown: &Shutdown) -> anyho
     if config.is_default("access.mode") {
         config.access.mode = AccessMode::Open;
     }
+    let mailbox = sign_people_in(&mut config, listener.local_addr()?.port());
     let cluster = Cluster::start(&mut config)?;
     let registry = Registry::new();
     metrics::register_build(&registry, "demo")?;
@@ -56,6 +66,7 @@ pub(super) fn run(mut config: Config, cast: &Cast, shutdown: &Shutdown) -> anyho
     let stage = Stage {
         score: Arc::clone(&score),
         scenario: Arc::clone(&scenario),
+        mailbox,
     };
     let running = Gateway::start(&config, listener, Box::new(stage), &health, shutdown, &registry)?;
     let sinks = start_sinks(&config, &health, shutdown, &registry)?;
@@ -81,6 +92,25 @@ pub(super) fn run(mut config: Config, cast: &Cast, shutdown: &Shutdown) -> anyho
     }
     drop(cluster);
     played
+}
+
+/// Lets visitors sign in, with accounts that end with the demo and mails that stay in it, where nobody configured otherwise.
+fn sign_people_in(config: &mut Config, port: u16) -> Option<Arc<Mailbox>> {
+    if config.is_default("identity.enabled") {
+        config.identity.enabled = true;
+    }
+    if config.is_default("identity.tenant") {
+        config.identity.tenant = TENANT.to_owned();
+    }
+    if config.is_default("identity.public_url") {
+        // By name, as browsers bind passkeys to no bare address.
+        config.identity.public_url = format!("http://localhost:{port}");
+    }
+    if config.is_default("access.database") {
+        config.access.database = Secret::new("sqlite::memory:");
+    }
+    let sends = !config.identity.enabled || !config.identity.smtp_url.is_empty();
+    (!sends).then(|| Arc::new(Mailbox::new(MAILS_MAX)))
 }
 
 /// `index` and `archive` play along where somebody configured them.

@@ -4,29 +4,34 @@
 //! |---|---|
 //! | a back end | an application key, `Authorization: Bearer dk_…` |
 //! | a page | a session token: the same header, or beside the sub-protocol `ductus.v1` one named `bearer.<token>` |
+//! | a person | an access token, as after `POST /v1/auth/login`, shown like a session token |
+//! | an analyst | a token of the provider that `[oidc]` names, shown like a key |
 //!
 //! Invariants: a handler that gives or takes anything has a [`Caller`], which only this module makes; a caller bound to a
 //! tenant, a subject or a session gets and gives nothing of another; every refusal looks the same, whatever was wrong, and
-//! is told to auditors, with what was wrong; no credential reaches a log line. A key that was revoked works for at most `access.cache_ms` more.
+//! is told to auditors, with what was wrong; no credential reaches a log line. A key that was revoked works for at most
+//! `access.cache_ms` more. Where access is open, a person is still who they are.
 
 use super::Gateway;
 use super::audit::Audit;
 use super::ingest::Refusal;
+use super::oidc::{Analyst, Oidc};
 use super::problem::Problem;
-use crate::accounts::{self, now_ms};
+use crate::accounts::now_ms;
 use crate::config::{AccessMode, Config};
 use crate::metrics::GatewayMetrics;
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use ductus_accounts::{
-    AccountEvent, ApplicationKeys, Forgery, KeyPolicy, Principal, Scope, Scopes, SessionToken, SessionTokens, Store,
+    AccessToken, AccountEvent, Accounts, ApplicationKeys, Forgery, KeyPolicy, Principal, Scope, Scopes, SessionToken,
+    SessionTokens, SigningKeys, Store, TokenPolicy, TokenRefusal,
 };
 use ductus_dynamics::parse::BatchHead;
-use ductus_dynamics::wire::{AuditAction, Purpose};
+use ductus_dynamics::wire::{AuditAction, Decision, Purpose};
 use sha2::{Digest, Sha256};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,13 +39,15 @@ use std::time::Duration;
 const PROTOCOL: &str = "ductus.v1";
 /// Before a token among the sub-protocols that a page offers: it can set no header.
 const BEARER: &str = "bearer.";
-/// Longest credential that is looked at, bytes.
-const CREDENTIAL_BYTES_MAX: usize = 4096;
+/// Longest credential that is looked at, bytes: providers put much into a token.
+const CREDENTIAL_BYTES_MAX: usize = 8192;
 
 /// Checks credentials.
 pub(super) struct Access {
     /// None where everybody may do everything.
     checks: Option<Checks>,
+    /// Who makes access tokens; none where nobody signs in here.
+    accounts: Option<Accounts>,
     audit: Arc<Audit>,
     metrics: GatewayMetrics,
 }
@@ -51,28 +58,41 @@ pub(super) struct Checks {
     pub(super) tokens: SessionTokens,
     /// Keys that held a moment ago, by the hash of what was shown: the database is not asked for every batch.
     known: moka::sync::Cache<[u8; 32], Principal>,
+    /// None where no provider is named.
+    analysts: Option<Oidc>,
 }
 
 impl Access {
-    /// As the configuration says; keys are those of `store`, of which there is one unless access is open.
+    /// `vault`: the database and the signing keys, where the configuration asks for them.
+    ///
+    /// # Errors
+    /// The provider of `[oidc]` cannot be one.
     pub(super) fn new(
         config: &Config,
-        store: Option<&Store>,
+        vault: Option<&(Store, SigningKeys)>,
+        accounts: Option<Accounts>,
         audit: Arc<Audit>,
         metrics: GatewayMetrics,
     ) -> anyhow::Result<Self> {
-        let checks = match (config.access.mode, store) {
-            (AccessMode::Open, _) | (AccessMode::Keys, None) => None,
-            (AccessMode::Keys, Some(store)) => Some(Checks {
+        let checks = match (config.access.mode, vault) {
+            (AccessMode::Keys, Some((store, keys))) => Some(Checks {
                 keys: ApplicationKeys::new(store.clone(), KeyPolicy::default()),
-                tokens: accounts::session_tokens(&config.access)?,
+                tokens: SessionTokens::new(keys.clone(), TokenPolicy::default()),
                 known: moka::sync::Cache::builder()
                     .max_capacity(config.access.cache_keys_max)
                     .time_to_live(Duration::from_millis(config.access.cache_ms))
                     .build(),
+                analysts: Oidc::new(&config.oidc)?,
             }),
+            (AccessMode::Keys, None) => anyhow::bail!("application keys need the accounts database"),
+            (AccessMode::Open, _) => None,
         };
-        Ok(Self { checks, audit, metrics })
+        Ok(Self {
+            checks,
+            accounts,
+            audit,
+            metrics,
+        })
     }
 
     /// What keys and tokens are made with; none where none are asked for.
@@ -80,21 +100,23 @@ impl Access {
         self.checks.as_ref()
     }
 
-    async fn admit(&self, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Caller, Problem> {
+    /// Who shows these headers. `client`: from where.
+    async fn admit(&self, headers: &HeaderMap, client: IpAddr) -> Result<Caller, Problem> {
         let caller = |who| Caller {
             who,
             about: None,
-            address,
+            address: client,
             audit: Arc::clone(&self.audit),
         };
-        let Some(checks) = &self.checks else {
-            return Ok(caller(Who::Anybody));
-        };
         let credential = credential(headers).filter(|credential| credential.len() <= CREDENTIAL_BYTES_MAX);
+        let Some(checks) = &self.checks else {
+            let who = credential.map_or(Ok(Who::Anybody), |shown| self.person_or_anybody(shown, client));
+            return who.map(caller);
+        };
         let Some(credential) = credential else {
             self.audit
-                .refused(AuditAction::CredentialRefused, None, address, "no_credential");
-            return Err(self.refuse("no_credential", Problem::UNAUTHENTICATED));
+                .refused(AuditAction::CredentialRefused, None, Some(client), "no_credential");
+            return Err(self.refuse("no_credential"));
         };
         if credential.starts_with("dk_") {
             let principal = checks.principal(credential).await.map_err(|error| {
@@ -104,26 +126,62 @@ impl Access {
             return match principal {
                 Ok(principal) => Ok(caller(Who::Application(Arc::new(principal)))),
                 Err(events) => {
-                    let told = events.into_iter().map(|event| AccountEvent { address, ..event });
+                    let told = events.into_iter().map(|event| AccountEvent {
+                        address: Some(client),
+                        ..event
+                    });
                     self.audit.accounts(told.collect());
-                    Err(self.refuse("key", Problem::UNAUTHENTICATED))
+                    Err(self.refuse("key"))
                 }
             };
         }
-        match checks.tokens.verify(credential, now_ms()) {
-            Ok(token) => Ok(caller(Who::Page(Arc::new(token)))),
-            Err(refusal) => {
-                let event = AccountEvent::token_refused(refusal, address, now_ms());
-                self.audit.accounts(vec![event]);
-                Err(self.refuse("token", Problem::UNAUTHENTICATED))
+        let now_ms = now_ms();
+        let mut refused = match checks.tokens.verify(credential, now_ms) {
+            Ok(token) => return Ok(caller(Who::Page(Arc::new(token)))),
+            Err(refusal) => refusal,
+        };
+        if let Some(accounts) = self.accounts.as_ref().filter(|_| is_elses(refused)) {
+            match accounts.verify_access(credential, now_ms) {
+                Ok(token) => return Ok(caller(Who::Person(Arc::new(token)))),
+                Err(refusal) => refused = refusal,
             }
+        }
+        if let Some(analysts) = checks.analysts.as_ref().filter(|_| is_elses(refused))
+            && let Some(analyst) = analysts.verify(credential).await
+        {
+            return Ok(caller(Who::Analyst(Arc::new(analyst))));
+        }
+        Err(self.refuse_token(refused, client))
+    }
+
+    /// Where everybody is let in: whoever shows an access token is its owner, and nobody else. One that has ended is told, so
+    /// that its page asks for the next.
+    fn person_or_anybody(&self, credential: &str, client: IpAddr) -> Result<Who, Problem> {
+        let Some(accounts) = &self.accounts else {
+            return Ok(Who::Anybody);
+        };
+        match accounts.verify_access(credential, now_ms()) {
+            Ok(token) => Ok(Who::Person(Arc::new(token))),
+            Err(refusal) if is_elses(refusal) => Ok(Who::Anybody),
+            Err(refusal) => Err(self.refuse_token(refusal, client)),
         }
     }
 
-    fn refuse(&self, what: &str, problem: Problem) -> Problem {
-        self.metrics.refused.with_label_values(&[what]).inc();
-        problem
+    fn refuse_token(&self, refusal: TokenRefusal, client: IpAddr) -> Problem {
+        let event = AccountEvent::token_refused(refusal, Some(client), now_ms());
+        self.audit.accounts(vec![event]);
+        self.refuse("token")
     }
+
+    fn refuse(&self, what: &str) -> Problem {
+        self.metrics.refused.with_label_values(&[what]).inc();
+        Problem::UNAUTHENTICATED
+    }
+}
+
+/// Whether what was refused may be a token of another kind.
+fn is_elses(refusal: TokenRefusal) -> bool {
+    matches!(refusal, TokenRefusal::OtherKind | TokenRefusal::Malformed)
 }
 
 impl Checks {
@@ -165,7 +223,7 @@ pub(super) struct Caller {
     who: Who,
     /// What it says on this route, where the route says it.
     about: Option<(String, Purpose)>,
-    address: Option<IpAddr>,
+    address: IpAddr,
     audit: Arc<Audit>,
 }
 
@@ -175,6 +233,26 @@ enum Who {
     Anybody,
     Application(Arc<Principal>),
     Page(Arc<SessionToken>),
+    Person(Arc<AccessToken>),
+    Analyst(Arc<Analyst>),
+}
+
+/// Which decisions a caller sees.
+#[derive(Clone, Debug)]
+pub(super) struct Sight {
+    /// Of this tenant; of all where none.
+    pub(super) tenant: Option<String>,
+    /// About this subject; about all where none.
+    subject: Option<String>,
+}
+
+impl Sight {
+    /// Whether this one is among them. A session's name is nobody's own, so that each decision is looked at.
+    pub(super) fn takes_in(&self, decision: &Decision) -> bool {
+        let tenant = self.tenant.as_ref().is_none_or(|tenant| decision.tenant == *tenant);
+        let subject = self.subject.as_deref();
+        tenant && subject.is_none_or(|subject| decision.subject.as_deref() == Some(subject))
+    }
 }
 
 impl Caller {
@@ -190,6 +268,8 @@ impl Caller {
             Who::Anybody => None,
             Who::Application(principal) => Some(&principal.tenant),
             Who::Page(token) => Some(&token.tenant),
+            Who::Person(token) => Some(&token.tenant),
+            Who::Analyst(analyst) => Some(&analyst.tenant),
         }
     }
 
@@ -204,17 +284,27 @@ impl Caller {
         }
     }
 
-    /// The application key behind it, for rates: what a page sends counts for the key that let it in.
+    /// Which decisions it sees, of those that it may ask for.
+    pub(super) fn sight(&self) -> Sight {
+        Sight {
+            tenant: self.tenant().map(str::to_owned),
+            subject: self.person().map(|token| token.user.clone()),
+        }
+    }
+
+    /// What its rate is counted by, and what auditors know it by: what a page sends counts for the key that let it in.
     pub(super) fn credential(&self) -> Option<&str> {
         match &self.who {
             Who::Anybody => None,
             Who::Application(principal) => Some(&principal.key),
             Who::Page(token) => Some(&token.key),
+            Who::Person(token) => Some(&token.user),
+            Who::Analyst(analyst) => Some(&analyst.name),
         }
     }
 
     /// Where it asks from.
-    pub(super) fn address(&self) -> Option<IpAddr> {
+    pub(super) fn address(&self) -> IpAddr {
         self.address
     }
 
@@ -222,8 +312,21 @@ impl Caller {
     pub(super) fn application(&self) -> Option<&Principal> {
         match &self.who {
             Who::Application(principal) => Some(principal),
-            Who::Anybody | Who::Page(_) => None,
+            Who::Anybody | Who::Page(_) | Who::Person(_) | Who::Analyst(_) => None,
         }
+    }
+
+    /// The person who signed in.
+    pub(super) fn person(&self) -> Option<&AccessToken> {
+        match &self.who {
+            Who::Person(token) => Some(token),
+            Who::Anybody | Who::Application(_) | Who::Page(_) | Who::Analyst(_) => None,
+        }
+    }
+
+    /// Whether it shows nothing, where nothing has to be shown.
+    pub(super) fn is_anybody(&self) -> bool {
+        matches!(self.who, Who::Anybody)
     }
 
     fn scopes(&self) -> Scopes {
@@ -231,6 +334,8 @@ impl Caller {
             Who::Anybody => Scopes::of(&Scope::ALL),
             Who::Application(principal) => principal.scopes,
             Who::Page(token) => token.scopes,
+            Who::Person(_) => Scopes::of(&[Scope::Ingest, Scope::Monitor]),
+            Who::Analyst(analyst) => analyst.scopes,
         }
     }
 
@@ -246,14 +351,14 @@ impl Caller {
     /// Refuses what its credential does not give; `what` says it to auditors.
     pub(super) fn forbidden(&self, what: &str) -> Problem {
         self.audit
-            .refused(AuditAction::AccessRefused, Some(self), self.address, what);
+            .refused(AuditAction::AccessRefused, Some(self), Some(self.address), what);
         Problem::FORBIDDEN
     }
 
     /// Tells that it was refused for sending or asking too much.
     pub(super) fn limited(&self, what: &str) {
         self.audit
-            .refused(AuditAction::RateLimited, Some(self), self.address, what);
+            .refused(AuditAction::RateLimited, Some(self), Some(self.address), what);
     }
 
     /// Whether it may send this batch.
@@ -261,7 +366,7 @@ impl Caller {
         let said = self.says(head);
         if let Err(refusal @ Refusal::Forged(_)) = &said {
             self.audit
-                .refused(AuditAction::BatchForged, Some(self), self.address, refusal.code());
+                .refused(AuditAction::BatchForged, Some(self), Some(self.address), refusal.code());
         }
         said
     }
@@ -276,17 +381,23 @@ impl Caller {
             }
         }
         match &self.who {
-            Who::Application(principal) if principal.tenant != head.tenant => {
+            Who::Anybody => Ok(()),
+            Who::Application(_) | Who::Analyst(_) if self.tenant() != Some(head.tenant) => {
                 Err(Refusal::Forged(Forgery::ForgedTenant))
             }
-            Who::Anybody | Who::Application(_) => Ok(()),
+            Who::Application(_) | Who::Analyst(_) => Ok(()),
             Who::Page(token) => token
                 .covers(head.tenant, head.subject, head.session)
                 .map_err(Refusal::Forged),
+            Who::Person(token) if token.tenant != head.tenant => Err(Refusal::Forged(Forgery::ForgedTenant)),
+            Who::Person(token) if Some(token.user.as_str()) != head.subject => {
+                Err(Refusal::Forged(Forgery::ForgedSubject))
+            }
+            Who::Person(_) => Ok(()),
         }
     }
 
-    /// Whether it may read of this session.
+    /// Whether it may read of this session, what it sees of it: see [`Self::sight`].
     pub(super) fn may_see(&self, session: &str) -> Result<(), Problem> {
         match &self.who {
             Who::Page(token) if token.session != session => Err(self.forbidden("other_session")),
@@ -297,7 +408,7 @@ impl Caller {
     /// Whether it may read of every session of its tenant.
     pub(super) fn may_see_all(&self) -> Result<(), Problem> {
         match &self.who {
-            Who::Page(_) => Err(self.forbidden("all_sessions")),
+            Who::Page(_) | Who::Person(_) => Err(self.forbidden("all_sessions")),
             _ => self.may(Scope::Monitor),
         }
     }
@@ -308,6 +419,8 @@ impl Caller {
             Who::Anybody => None,
             Who::Application(principal) => principal.expires_ms,
             Who::Page(token) => Some(token.expires_ms),
+            Who::Person(token) => Some(token.expires_ms),
+            Who::Analyst(analyst) => Some(analyst.expires_ms),
         };
         async move {
             match end_ms {
@@ -325,9 +438,9 @@ impl FromRequestParts<Gateway> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Problem> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let address = peer.map(|ConnectInfo(peer)| peer.ip().to_canonical());
-        gateway.inner.access.admit(&parts.headers, address).await
+        let inner = &gateway.inner;
+        let client = inner.clients.of(parts);
+        inner.access.admit(&parts.headers, client).await
     }
 }
 

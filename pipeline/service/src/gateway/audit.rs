@@ -129,7 +129,7 @@ impl Audit {
     /// The same, where the events do not say themselves who asked and from where.
     pub(super) fn accounts_of(&self, caller: &Caller, events: Vec<AccountEvent>) {
         for event in events {
-            let address = event.address.or_else(|| caller.address());
+            let address = event.address.or(Some(caller.address()));
             match account_events::read(AccountEvent { address, ..event }) {
                 Read::Done(mut record) => {
                     if let Some(access) = &mut record.access {
@@ -216,7 +216,7 @@ fn done(action: AuditAction, caller: &Caller, tenant: &str, told: &Told<'_>) -> 
         access: Some(AuditAccess {
             outcome: Outcome::Success,
             by: owned(caller.credential()),
-            address: caller.address(),
+            address: Some(caller.address()),
             reason: owned(told.reason),
             object: owned(told.object),
             count: 1,

@@ -5,8 +5,8 @@
 //! that lags is caught up in the same way and never holds back others. What retention took is told as `missed`.
 
 use super::Gateway;
-use super::access::{Caller, agree};
-use super::board::{Placed, Since};
+use super::access::{Caller, Sight, agree};
+use super::board::{Board, Placed, Since};
 use super::catch_up::{CatchUpError, Found};
 use super::events::close;
 use super::openapi::{ProblemDetails, Refused};
@@ -97,10 +97,21 @@ pub(super) async fn risk(State(gateway): State<Gateway>, caller: Caller, Path(se
     if let Err(problem) = caller.may_see(&session) {
         return problem.into_response();
     }
-    match gateway.inner.board.latest(caller.tenant(), &session) {
+    match latest(&gateway.inner.board, &caller.sight(), &session) {
         Some(latest) => Json(Risk::of(&latest)).into_response(),
         None => Problem::NOT_FOUND.into_response(),
     }
+}
+
+/// The latest decision of a session among those that are seen.
+fn latest(board: &Board, sight: &Sight, session: &str) -> Option<Arc<Placed>> {
+    let tenant = sight.tenant.as_deref();
+    let latest = board.latest(tenant, session)?;
+    if sight.takes_in(&latest.decision) {
+        return Some(latest);
+    }
+    let mut placed = board.decisions(tenant, session)?.into_iter().rev();
+    placed.find(|placed| sight.takes_in(&placed.decision))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -150,7 +161,7 @@ pub(super) async fn monitor(
     let Some(counted) = Counted::new(&gateway) else {
         return Problem::crowded(gateway.inner.retry_after_s).into_response();
     };
-    let follow = Follow::new(gateway.clone(), caller.tenant(), &session, after);
+    let follow = Follow::new(gateway.clone(), caller.sight(), &session, after);
     let expired = caller.expired();
     match upgrade {
         Ok(upgrade) => agree(upgrade)
@@ -231,7 +242,7 @@ enum Told {
 struct Follow {
     // PROPERTIES
     gateway: Gateway,
-    tenant: Option<String>,
+    sight: Sight,
     session: String,
     // PARTS
     live: broadcast::Receiver<Arc<Placed>>,
@@ -245,17 +256,17 @@ struct Follow {
 }
 
 impl Follow {
-    fn new(gateway: Gateway, tenant: Option<&str>, session: &str, after: Option<Place>) -> Self {
+    fn new(gateway: Gateway, sight: Sight, session: &str, after: Option<Place>) -> Self {
         // From here on nothing escapes: what is made while the past is looked up comes twice, and is told once.
         let live = gateway.inner.board.subscribe();
         let mut waiting = VecDeque::new();
         // A reader without a past is told how things stand.
         if after.is_none() {
-            waiting.extend(gateway.inner.board.latest(tenant, session).map(Told::Risk));
+            waiting.extend(latest(&gateway.inner.board, &sight, session).map(Told::Risk));
         }
         Self {
             gateway,
-            tenant: tenant.map(str::to_owned),
+            sight,
             session: session.to_owned(),
             live,
             seen: after,
@@ -276,7 +287,7 @@ impl Follow {
         loop {
             if let Some(told) = self.waiting.pop_front() {
                 match &told {
-                    Told::Risk(placed) if !self.is_news(placed) => continue,
+                    Told::Risk(placed) if !self.is_news(placed) || !self.sight.takes_in(&placed.decision) => continue,
                     Told::Risk(placed) => self.seen = Some(placed.place),
                     Told::Missed => {}
                 }
@@ -291,7 +302,7 @@ impl Follow {
                 continue;
             }
             match self.live.recv().await {
-                Ok(placed) if placed.is_of(self.tenant.as_deref(), &self.session) => {
+                Ok(placed) if placed.is_of(self.sight.tenant.as_deref(), &self.session) => {
                     self.waiting.push_back(Told::Risk(placed));
                 }
                 Ok(_) => {}
@@ -308,7 +319,7 @@ impl Follow {
     async fn catch_up(&mut self) -> Result<(), CatchUpError> {
         self.behind = false;
         let inner = &self.gateway.inner;
-        let tenant = self.tenant.as_deref();
+        let tenant = self.sight.tenant.as_deref();
         let whole = |decisions| Found { decisions, lost: false };
         let found = match self.seen {
             // It had nothing because there was nothing: what is there now is new.

@@ -9,12 +9,15 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::response::{ResponseBuilder, ResponsesBuilder};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr};
 use utoipa::{IntoResponses, ToSchema};
 
-/// Name of the security scheme.
+/// Names of the security schemes.
 const BEARER: &str = "bearer";
+const REFRESH_COOKIE: &str = "refresh_cookie";
 
 /// Schemas that are not the gateway's own: what travels through Kafka as well.
 const WIRE: [(&str, &str); 2] = [
@@ -44,18 +47,20 @@ pub(super) struct Refused;
 
 impl IntoResponses for Refused {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
-        let told = [
+        problems(&[
             ("401", "no credential, or none that holds"),
             ("403", "the credential is good for something else"),
             ("503", "try again after the seconds of `Retry-After`"),
-        ];
-        let responses = told
-            .into_iter()
-            .fold(ResponsesBuilder::new(), |responses, (status, what)| {
-                responses.response(status, problem(what))
-            });
-        responses.build().into()
+        ])
     }
+}
+
+/// Refusals by status, each with what it says.
+pub(super) fn problems(told: &[(&str, &str)]) -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+    let responses = told.iter().fold(ResponsesBuilder::new(), |responses, (status, what)| {
+        responses.response(*status, problem(what))
+    });
+    responses.build().into()
 }
 
 fn problem(what: &str) -> utoipa::openapi::Response {
@@ -91,13 +96,19 @@ pub(super) fn finish(mut api: OpenApi) -> Value {
     let components = api.components.get_or_insert_with(Default::default);
     let scheme = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("An application key (`dk_…`), or a session token made with one."))
+        .description(Some(
+            "An application key (`dk_…`), a session token made with one, the access token of whoever signed in, or a token of \
+             the configured identity provider.",
+        ))
         .build();
     components.add_security_scheme(BEARER, SecurityScheme::Http(scheme));
+    let cookie = ApiKeyValue::with_description("ductus_refresh", "Set by signing in; no script reads it.");
+    components.add_security_scheme(REFRESH_COOKIE, SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     for item in api.paths.paths.values_mut() {
         let operations: [&mut Option<Operation>; 4] = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];
         for operation in operations.into_iter().flatten() {
-            let asks = operation.responses.responses.contains_key("401");
+            // A route that asks for something else, or for nothing, says so itself.
+            let asks = operation.responses.responses.contains_key("401") && operation.security.is_none();
             if asks {
                 operation.security = Some(vec![SecurityRequirement::new(BEARER, Vec::<String>::new())]);
             }

@@ -78,12 +78,13 @@ pub(super) async fn decisions(State(gateway): State<Gateway>, caller: Caller, Pa
     if let Err(problem) = caller.may_see(&session) {
         return problem.into_response();
     }
-    match gateway.board().decisions(caller.tenant(), &session) {
-        Some(placed) => {
-            let decisions: Vec<&Decision> = placed.iter().map(|placed| &placed.decision).collect();
-            Json(decisions).into_response()
-        }
-        None => Problem::NOT_FOUND.into_response(),
+    let sight = caller.sight();
+    let placed = gateway.board().decisions(caller.tenant(), &session).unwrap_or_default();
+    let seen = placed.iter().map(|placed| &placed.decision);
+    let decisions: Vec<&Decision> = seen.filter(|decision| sight.takes_in(decision)).collect();
+    match decisions.is_empty() {
+        true => Problem::NOT_FOUND.into_response(),
+        false => Json(decisions).into_response(),
     }
 }
 

@@ -60,9 +60,9 @@ pub(super) async fn decisions(
         return Problem::crowded(inner.retry_after_s).into_response();
     };
     let metrics = inner.metrics.clone();
-    let expired = caller.expired();
+    let (expired, sight) = (caller.expired(), caller.sight());
     let wanted = move |placed: &Placed| {
-        caller.tenant().is_none_or(|tenant| placed.decision.tenant == tenant)
+        sight.takes_in(&placed.decision)
             && filter
                 .session
                 .as_ref()

@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod decisions;
+mod identity;
 mod ingest;
 mod monitor;
 mod openapi;
@@ -34,6 +35,10 @@ struct Stand {
 
 impl Stand {
     fn new(sets: &[&str]) -> Self {
+        Self::with(sets, Box::new(Plain))
+    }
+
+    fn with(sets: &[&str], extra: Box<dyn Extra>) -> Self {
         let broker = MockCluster::new(1).expect("a mock cluster");
         let sets = ["access.mode=open", "questions.enabled=false"].iter().chain(sets);
         let sets: Vec<String> = sets.map(|set| (*set).to_owned()).collect();
@@ -43,7 +48,7 @@ impl Stand {
         broker.create_topic(&config.topics.decisions, 2, 1).expect("a topic");
         broker.create_topic(&config.topics.audit, 2, 1).expect("a topic");
         broker.create_topic(&config.topics.feedback, 2, 1).expect("a topic");
-        let (running, shutdown) = start(&config);
+        let (running, shutdown) = start_with(&config, extra);
         Self {
             config,
             broker,
@@ -126,14 +131,15 @@ impl Stand {
     }
 
     fn publish_decision(&self, session: &str, sequence: u64) {
-        self.publish(&decision(session, sequence));
+        self.publish(session, &decision(session, sequence));
     }
 
-    fn publish(&self, decision: &Value) {
+    fn publish(&self, key: &str, decision: &Value) {
         let producer =
             Publisher::open(&self.config.kafka.settings(), &self.config.topics.decisions, "t").expect("open");
-        let sent = producer.send(decision["session"].as_str(), decision.to_string().as_bytes(), None);
-        futures::executor::block_on(sent.expect("sent").acknowledged()).expect("acknowledged");
+        let decision = decision.to_string();
+        let sent = producer.send(Some(key), decision.as_bytes(), None).expect("sent");
+        futures::executor::block_on(sent.acknowledged()).expect("acknowledged");
     }
 }
 
@@ -145,10 +151,14 @@ impl Drop for Stand {
 
 /// A gateway on a port of its own.
 fn start(config: &Config) -> (Running, Shutdown) {
+    start_with(config, Box::new(Plain))
+}
+
+fn start_with(config: &Config, extra: Box<dyn Extra>) -> (Running, Shutdown) {
     let (shutdown, registry) = (Shutdown::new(), Registry::new());
     let listener = admin::bind("127.0.0.1:0", "listen").expect("a port");
     let health = Health::new(&shutdown);
-    let running = Gateway::start(config, listener, Box::new(Plain), &health, &shutdown, &registry).expect("it starts");
+    let running = Gateway::start(config, listener, extra, &health, &shutdown, &registry).expect("it starts");
     (running, shutdown)
 }
 

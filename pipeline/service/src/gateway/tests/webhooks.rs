@@ -183,7 +183,7 @@ impl Hooked {
     }
 
     fn ask(&self, session: &str, sequence: u64, action: &str) {
-        self.guarded.stand.publish(&asking(session, sequence, action));
+        self.guarded.stand.publish(session, &asking(session, sequence, action));
     }
 
     fn deliveries(&self, webhook: &str) -> Vec<Value> {
@@ -571,7 +571,10 @@ fn what_is_in_sql_but_not_committed_is_told_once() {
         let stand = &hooked.guarded.stand;
         let store = stand.runtime.block_on(open_store(&stand.config)).expect("the database");
         let metrics = WebhookMetrics::register(&Registry::new()).expect("metrics");
-        let desk = Arc::new(Desk::open(&stand.config, &store, metrics).expect("a desk"));
+        let audit = Publisher::open(&stand.config.kafka.settings(), &stand.config.topics.audit, "t").expect("open");
+        let counted = GatewayMetrics::register(&Registry::new()).expect("metrics");
+        let audit = Arc::new(Audit::new(&stand.config, audit, counted));
+        let desk = Arc::new(Desk::open(&stand.config, &store, audit, metrics).expect("a desk"));
         let handle = stand.runtime.handle().clone();
         let watch = Watch::new(
             desk,
