@@ -35,7 +35,7 @@ export function Addresses() {
                 <li key={address.prefix}>
                   <span className="number">{address.prefix}</span>
                   <Button
-                    size="compact-xs"
+                    size="compact-sm"
                     variant="default"
                     aria-label={`Remove ${address.prefix}`}
                     onClick={() => { void action.run(() => asUser((token) => dropAddress(token, address.prefix))).then(reload); }}

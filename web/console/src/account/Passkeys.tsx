@@ -39,7 +39,7 @@ export function Passkeys() {
                 <li key={passkey.id}>
                   <span>{passkey.label}</span>
                   <Button
-                    size="compact-xs"
+                    size="compact-sm"
                     variant="default"
                     aria-label={`Remove the passkey ${passkey.label}`}
                     onClick={() => { void action.run(() => asUser((token) => dropPasskey(token, passkey.id))).then(reload); }}

@@ -3,7 +3,7 @@
 import { useCallback } from "react";
 import { fetchDecision, type JudgedDecision } from "../api/decisions.ts";
 import { actionMeaning, actionWord, toneOf } from "../format/risk.ts";
-import { formatMoment } from "../format/time.ts";
+import { formatInstant } from "../format/time.ts";
 import { shortHash } from "../format/words.ts";
 import { SessionLink, SubjectLink } from "../parts/links.tsx";
 import { Loaded } from "../parts/Loaded.tsx";
@@ -46,7 +46,7 @@ function Inside({ decision, onFeedback }: { decision: JudgedDecision; onFeedback
             facts={[
               ["Session", <SessionLink key="session" id={decision.session} />],
               ["Subject", <SubjectLink key="subject" id={decision.subject} />],
-              ["Time", formatMoment(decision.time_us / 1000)],
+              ["Time", formatInstant(decision.time_us / 1000)],
             ]}
           />
         </Panel>

@@ -4,7 +4,7 @@ import { Table } from "@mantine/core";
 import type { Decision } from "../api/wire.ts";
 import { formatShare } from "../format/number.ts";
 import { actionWord, toneOf } from "../format/risk.ts";
-import { formatMoment } from "../format/time.ts";
+import { formatInstant } from "../format/time.ts";
 import { SessionLink, SubjectLink } from "../parts/links.tsx";
 import { RiskMeter } from "../parts/RiskMeter.tsx";
 import { ScrollTable } from "../parts/ScrollTable.tsx";
@@ -22,7 +22,7 @@ export function DecisionRows({ decisions }: { decisions: readonly Decision[] }) 
         <Table.Tr key={decision.id}>
           <Table.Td>
             <a className={partClasses.link} href={hrefOf({ page: "decision", id: decision.id })}>
-              {formatMoment(decision.time_us / 1000)}
+              {formatInstant(decision.time_us / 1000)}
             </a>
           </Table.Td>
           <Table.Td>

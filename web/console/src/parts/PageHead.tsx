@@ -18,9 +18,11 @@ export function PageHead({ title, kind, children }: PageHeadProps) {
 
   useEffect(() => {
     document.title = `${title} · Ductus`;
+  }, [title]);
+  useEffect(() => {
     if (arrived) heading.current?.focus({ preventScroll: true });
     arrived = true;
-  }, [title]);
+  }, []);
 
   return (
     <div className={classes.pageHead}>

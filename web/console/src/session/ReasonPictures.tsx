@@ -25,9 +25,17 @@ export function ReasonPictures({ decision, earlier }: ReasonPicturesProps) {
       </ul>
       {drawn && (
         <p className={classes.legend}>
-          <span className={classes.keyUsual} aria-hidden /> where this person’s windows usually lie
-          <span className={classes.keySeen} aria-hidden /> this window
-          <span className={classes.keyBefore} aria-hidden /> earlier windows of the session that stood out
+          <span>
+            <i className={classes.keyUsual} aria-hidden /> where this person’s windows usually lie
+          </span>
+          <span>
+            <i className={classes.keySeen} aria-hidden /> this window
+          </span>
+          {before.length > 0 && (
+            <span>
+              <i className={classes.keyBefore} aria-hidden /> earlier windows that stood out
+            </span>
+          )}
         </p>
       )}
     </>

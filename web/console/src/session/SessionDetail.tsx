@@ -48,7 +48,7 @@ export function SessionDetail({ session, thresholds }: { session: SessionView; t
           <p className={`${classes.when ?? ""} number`}>
             {hovered !== null ? "at the pointer" : held === undefined ? "now" : "chosen"} · {elapsed} into the session · {formatClock(decision.time_us)}
             {held !== undefined && (
-              <Button size="compact-xs" variant="default" ml={8} onClick={() => { setChosen(null); }}>
+              <Button size="compact-sm" variant="default" ml={8} onClick={() => { setChosen(null); }}>
                 Back to now
               </Button>
             )}

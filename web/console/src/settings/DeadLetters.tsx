@@ -38,7 +38,7 @@ export function DeadLetters({ hook }: { hook: Webhook }) {
                   <Table.Td>{letter.last_error ?? "–"}</Table.Td>
                   <Table.Td>
                     <Button
-                      size="compact-xs"
+                      size="compact-sm"
                       variant="default"
                       aria-label={`Send ${letter.event} of decision ${shortHash(letter.decision)} again`}
                       disabled={retry.busy}

@@ -27,10 +27,10 @@ export function KeyRows({ keys, onAsk }: KeyRowsProps) {
           <Table.Td>
             {!isEnded(key) && (
               <span className={classes.buttons}>
-                <Button size="compact-xs" variant="default" aria-label={`New secret for ${key.label}`} onClick={() => { onAsk("rotate", key); }}>
+                <Button size="compact-sm" variant="default" aria-label={`New secret for ${key.label}`} onClick={() => { onAsk("rotate", key); }}>
                   New secret…
                 </Button>
-                <Button size="compact-xs" variant="default" aria-label={`End ${key.label}`} onClick={() => { onAsk("revoke", key); }}>
+                <Button size="compact-sm" variant="default" aria-label={`End ${key.label}`} onClick={() => { onAsk("revoke", key); }}>
                   End…
                 </Button>
               </span>

@@ -26,11 +26,11 @@ export function WebhookItem({ hook, onDropped }: { hook: Webhook; onDropped: () 
           </p>
         </div>
         <span className={classes.buttons}>
-          <Button size="compact-xs" variant="default" aria-expanded={letters} onClick={() => { setLetters(!letters); }}>
+          <Button size="compact-sm" variant="default" aria-expanded={letters} onClick={() => { setLetters(!letters); }}>
             Dead letters
           </Button>
           <Button
-            size="compact-xs"
+            size="compact-sm"
             variant="default"
             loading={test.busy}
             onClick={() => {
@@ -40,7 +40,7 @@ export function WebhookItem({ hook, onDropped }: { hook: Webhook; onDropped: () 
           >
             Send a test
           </Button>
-          <Button size="compact-xs" variant="default" aria-label={`Remove ${hook.url}`} onClick={() => { setDropping(true); }}>
+          <Button size="compact-sm" variant="default" aria-label={`Remove ${hook.url}`} onClick={() => { setDropping(true); }}>
             Remove…
           </Button>
         </span>

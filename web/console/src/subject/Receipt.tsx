@@ -36,7 +36,7 @@ export function Receipt({ asked }: { asked: Erasure }) {
       tools={
         <CopyButton value={erasure.receipt}>
           {({ copied, copy }) => (
-            <Button size="compact-xs" variant="default" onClick={copy}>
+            <Button size="compact-sm" variant="default" onClick={copy}>
               {copied ? "Copied" : "Copy the receipt"}
             </Button>
           )}

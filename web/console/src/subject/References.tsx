@@ -39,7 +39,7 @@ export function References({ tenant, subject, references, onChange }: References
             <Table.Td>{set.model}</Table.Td>
             <Table.Td>{formatMoment(set.updated_us / 1000)}</Table.Td>
             <Table.Td>
-              <Button size="compact-xs" variant="default" aria-label={`Drop the references of ${set.modality} on ${set.device}`} onClick={() => { setDropping(set); }}>
+              <Button size="compact-sm" variant="default" aria-label={`Drop the references of ${set.modality} on ${set.device}`} onClick={() => { setDropping(set); }}>
                 Drop…
               </Button>
             </Table.Td>

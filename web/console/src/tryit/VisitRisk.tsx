@@ -46,7 +46,7 @@ export function VisitRisk({ visit, session, thresholds }: VisitRiskProps) {
           subject <code>{visit.subject}</code>
         </span>
         {session !== undefined && (
-          <Button component="a" size="compact-xs" variant="default" href={hrefOf({ page: "session", id: session.id })} target="_blank">
+          <Button component="a" size="compact-sm" variant="default" href={hrefOf({ page: "session", id: session.id })} target="_blank">
             All decisions, in a new tab
           </Button>
         )}
