@@ -20,10 +20,11 @@ export function AccessPage({ wrong }: { wrong: boolean }) {
           label="Application key"
           description="It begins with dk_. Watching needs the scope monitor, settings the scope admin."
           value={key}
+          autoFocus
           autoComplete="off"
           spellCheck={false}
           error={wrong ? "The gateway does not accept this key." : undefined}
-          visibilityToggleButtonProps={{ "aria-label": "Show the key" }}
+          visibilityToggleButtonProps={{ "aria-label": "Show the key", tabIndex: 0 }}
           onChange={(event) => { setKey(event.currentTarget.value); }}
         />
         <Checkbox

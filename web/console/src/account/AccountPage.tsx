@@ -3,7 +3,7 @@
 import { Button, Loader } from "@mantine/core";
 import { IconMail } from "@tabler/icons-react";
 import { useCallback, useEffect, useState, useSyncExternalStore } from "react";
-import { fetchMailbox } from "../api/identity.ts";
+import { fetchMailbox, type SignedIn } from "../api/identity.ts";
 import { Empty } from "../parts/Empty.tsx";
 import { useResource } from "../parts/use-resource.ts";
 import { Simple } from "../shell/Simple.tsx";
@@ -53,6 +53,11 @@ export interface FaceProps {
 function Face({ code, onMailbox }: FaceProps) {
   const current = useSyncExternalStore(signIn.subscribe, signIn.get);
   const [entry, setEntry] = useState<Entry>("in");
+  const entered = (who: SignedIn): void => {
+    // Whoever signs out later comes back to signing in, not to registering.
+    setEntry("in");
+    signIn.entered(who);
+  };
   const tools = onMailbox !== null && (
     <Button variant="default" size="sm" leftSection={<IconMail size={16} aria-hidden />} onClick={onMailbox}>
       Mailbox
@@ -61,7 +66,7 @@ function Face({ code, onMailbox }: FaceProps) {
   switch (current.state) {
     case "unknown":
       return (
-        <Simple title="Sign in">
+        <Simple key="in" title="Sign in">
           <p className={classes.soft} role="status">
             <Loader size="xs" type="dots" color="gray" aria-hidden /> One moment…
           </p>
@@ -77,8 +82,9 @@ function Face({ code, onMailbox }: FaceProps) {
       );
     case "out":
       return (
-        <Simple title={ENTRY_TITLES[entry]} lead={entry === "in" ? (current.why ?? undefined) : undefined} tools={tools}>
-          <EntryForms key={entry} entry={entry} onEntry={setEntry} code={code} onSignedIn={signIn.entered} onMailbox={onMailbox} />
+        // Another form is another page: its heading takes the focus.
+        <Simple key={entry} title={ENTRY_TITLES[entry]} lead={entry === "in" ? (current.why ?? undefined) : undefined} tools={tools}>
+          <EntryForms entry={entry} onEntry={setEntry} code={code} onSignedIn={entered} onMailbox={onMailbox} />
         </Simple>
       );
     case "in":

@@ -38,7 +38,7 @@ export function EntryForms({ entry, onEntry, code, onSignedIn, onMailbox }: Entr
   if (challenge !== null) {
     return (
       <>
-        <SecondFactor key={code} challenge={challenge} code={code} onProved={onSignedIn} onMailbox={onMailbox} />
+        <SecondFactor key={code} challenge={challenge} code={code} focus onProved={onSignedIn} onMailbox={onMailbox} />
         <button type="button" className={classes.turn} onClick={() => { setChallenge(null); }}>
           Begin again
         </button>

@@ -28,8 +28,8 @@ export function PasswordForm() {
         void change();
       }}
     >
-      <PasswordInput label="Password now" autoComplete="current-password" value={old} visibilityToggleButtonProps={{ "aria-label": "Show the password now" }} onChange={(event) => { setOld(event.currentTarget.value); }} />
-      <PasswordInput mt="sm" label="New password" description="At least 15 characters. A short sentence is good." autoComplete="new-password" value={fresh} visibilityToggleButtonProps={{ "aria-label": "Show the new password" }} onChange={(event) => { setFresh(event.currentTarget.value); }} />
+      <PasswordInput label="Password now" autoComplete="current-password" value={old} visibilityToggleButtonProps={{ "aria-label": "Show the password now", tabIndex: 0 }} onChange={(event) => { setOld(event.currentTarget.value); }} />
+      <PasswordInput mt="sm" label="New password" description="At least 15 characters. A short sentence is good." autoComplete="new-password" value={fresh} visibilityToggleButtonProps={{ "aria-label": "Show the new password", tabIndex: 0 }} onChange={(event) => { setFresh(event.currentTarget.value); }} />
       <Problem error={action.error} />
       <div role="status">{done && <p className={classes.text}>The password is changed.</p>}</div>
       <Button type="submit" size="xs" mt="sm" loading={action.busy} disabled={old === "" || fresh === ""}>

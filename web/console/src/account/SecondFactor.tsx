@@ -14,11 +14,13 @@ interface SecondFactorProps {
   /** A code taken over from the mailbox. */
   code: string;
   onProved: (who: SignedIn) => void;
+  /** Whether the code field takes the focus. */
+  focus: boolean;
   /** Opens the demo's mailbox; null where there is none. */
   onMailbox: (() => void) | null;
 }
 
-export function SecondFactor({ challenge: { challenge, factors = ["code"] }, code, onProved, onMailbox }: SecondFactorProps) {
+export function SecondFactor({ challenge: { challenge, factors = ["code"] }, code, focus, onProved, onMailbox }: SecondFactorProps) {
   const [typed, setTyped] = useState<string | null>(null);
   const action = useAction();
   const shown = typed ?? code;
@@ -47,7 +49,7 @@ export function SecondFactor({ challenge: { challenge, factors = ["code"] }, cod
         }}
       >
         <TextInput
-          data-autofocus
+          autoFocus={focus}
           label="Code"
           description="We sent it to your mailbox. It is good for a few minutes."
           inputMode="numeric"

@@ -1,8 +1,9 @@
 /** Somebody else seems to be typing: whoever sits there has to prove that they are the user, or sign out. */
 
-import { Button, Modal } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useCallback } from "react";
 import { beginStepUp, signOut, type SignedIn } from "../api/identity.ts";
+import { Dialog } from "../parts/Dialog.tsx";
 import { Loaded } from "../parts/Loaded.tsx";
 import { Problem } from "../parts/Problem.tsx";
 import { useAction } from "../parts/use-action.ts";
@@ -31,15 +32,18 @@ export function StepUpDialog({ face: { code, onMailbox }, onProved }: StepUpDial
       signIn.left("You are signed out.");
     });
   return (
-    <Modal opened onClose={() => undefined} withCloseButton={false} closeOnEscape={false} closeOnClickOutside={false} centered title="Is it still you?" transitionProps={{ duration: 0 }}>
-      <p className={classes.text}>The typing does not look like yours. Prove that it is you, then go on where you were.</p>
+    <Dialog title="Is it still you?" onClose={null}>
+      {/* It opens under somebody's hands: what they go on typing must press no button and fill in no code. */}
+      <p className={classes.text} tabIndex={-1} data-autofocus>
+        The typing does not look like yours. Prove that it is you, then go on where you were.
+      </p>
       <Loaded resource={resource} reload={reload} what="the question">
-        {(challenge) => <SecondFactor key={code} challenge={challenge} code={code} onProved={proved} onMailbox={onMailbox} />}
+        {(challenge) => <SecondFactor key={code} challenge={challenge} code={code} focus={false} onProved={proved} onMailbox={onMailbox} />}
       </Loaded>
       <Problem error={leaving.error} />
       <Button mt="xs" fullWidth variant="subtle" color="red" loading={leaving.busy} onClick={() => void leave()}>
         It is not me: sign out
       </Button>
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,7 +1,8 @@
 /** Asks before something that cannot be undone; where much is lost, its name has to be typed. */
 
-import { Button, Group, Modal, TextInput } from "@mantine/core";
+import { Button, Group, TextInput } from "@mantine/core";
 import { useState, type ReactNode } from "react";
+import { Dialog } from "./Dialog.tsx";
 import { Problem } from "./Problem.tsx";
 import type { Action } from "./use-action.ts";
 import classes from "./parts.module.css";
@@ -24,7 +25,7 @@ export function Confirm({ title, verb, typed, action, onConfirm, onClose, childr
     if (await action.run(onConfirm)) onClose();
   };
   return (
-    <Modal opened onClose={onClose} title={title} centered closeButtonProps={{ "aria-label": "Close" }} transitionProps={{ duration: 0 }}>
+    <Dialog title={title} onClose={onClose}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -51,6 +52,6 @@ export function Confirm({ title, verb, typed, action, onConfirm, onClose, childr
           </Button>
         </Group>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

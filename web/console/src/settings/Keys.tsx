@@ -1,9 +1,10 @@
 /** The application keys of the tenant. A key's secret is shown once, when it is made. */
 
-import { Button, Checkbox, Modal, TextInput } from "@mantine/core";
+import { Button, Checkbox, TextInput } from "@mantine/core";
 import { useCallback, useState } from "react";
 import { fetchKeys, makeKey, revokeKey, rotateKey, SCOPES, type Key, type KeyMade, type Scope } from "../api/settings.ts";
 import { Confirm } from "../parts/Confirm.tsx";
+import { Dialog } from "../parts/Dialog.tsx";
 import { Empty } from "../parts/Empty.tsx";
 import { Loaded } from "../parts/Loaded.tsx";
 import { Panel } from "../parts/Panel.tsx";
@@ -65,7 +66,7 @@ function KeyForm({ onMade, onClose }: { onMade: (made: KeyMade) => void; onClose
     if (await action.run(async () => { onMade(await makeKey(label.trim(), scopes)); })) onClose();
   };
   return (
-    <Modal opened onClose={onClose} title="Make a key" centered closeButtonProps={{ "aria-label": "Close" }} transitionProps={{ duration: 0 }}>
+    <Dialog title="Make a key" onClose={onClose}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -85,7 +86,7 @@ function KeyForm({ onMade, onClose }: { onMade: (made: KeyMade) => void; onClose
           Make the key
         </Button>
       </form>
-    </Modal>
+    </Dialog>
   );
 }
 

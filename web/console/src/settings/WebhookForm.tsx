@@ -1,9 +1,10 @@
 /** A new webhook: where, in which form, and what of. */
 
-import { Button, Checkbox, Modal, Radio, TextInput } from "@mantine/core";
+import { Button, Checkbox, Radio, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { makeWebhook, WEBHOOK_EVENTS, type WebhookWish } from "../api/settings.ts";
 import { ACTION_LABELS } from "../format/words.ts";
+import { Dialog } from "../parts/Dialog.tsx";
 import { Problem } from "../parts/Problem.tsx";
 import { useAction } from "../parts/use-action.ts";
 import classes from "./Settings.module.css";
@@ -20,7 +21,7 @@ export function WebhookForm({ onMade, onClose }: WebhookFormProps) {
     if (await action.run(async () => { onMade(await makeWebhook({ ...wish, url: wish.url.trim() })); })) onClose();
   };
   return (
-    <Modal opened onClose={onClose} title="Add a webhook" centered closeButtonProps={{ "aria-label": "Close" }} transitionProps={{ duration: 0 }}>
+    <Dialog title="Add a webhook" onClose={onClose}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -46,6 +47,6 @@ export function WebhookForm({ onMade, onClose }: WebhookFormProps) {
           Add the webhook
         </Button>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

@@ -19,7 +19,8 @@ const dark: MantineColorsTuple = [
 export const theme = createTheme({
   colors: { dark },
   primaryColor: "indigo",
-  primaryShade: { light: 7, dark: 5 },
+  // White text on it holds 4.5:1 in both schemes.
+  primaryShade: 7,
   defaultRadius: "md",
   fontFamily: 'Inter, system-ui, -apple-system, "Segoe UI", sans-serif',
   fontFamilyMonospace: "var(--mono)",
@@ -33,6 +34,15 @@ const SURFACES = {
   "--mantine-color-dimmed": "var(--ink-soft)",
   "--mantine-color-default": "var(--surface-card)",
   "--mantine-color-default-border": "var(--line-strong)",
+  // Mantine's own red and orange are too pale for text; those of the risks are not.
+  "--mantine-color-error": "var(--risk-terminate)",
+  "--mantine-color-red-filled": "#c42b2b",
+  "--mantine-color-red-filled-hover": "#a92323",
+  "--mantine-color-red-outline": "var(--risk-terminate)",
+  "--mantine-color-red-light": "var(--risk-terminate-soft)",
+  "--mantine-color-red-light-color": "var(--risk-terminate)",
+  "--mantine-color-orange-light": "var(--risk-step_up-soft)",
+  "--mantine-color-orange-light-color": "var(--risk-step_up)",
 };
 
 /** Said for each scheme, because Mantine's own values for a scheme would win over common ones. */

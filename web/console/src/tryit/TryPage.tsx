@@ -49,7 +49,7 @@ export function TryPage({ line, thresholds }: TryPageProps) {
       <div className={classes.columns}>
         <div className={classes.left}>
           <PhaseGuide visit={visit} session={session} presses={capture.presses} dispatch={dispatch} />
-          <TypingField captured={field} enabled={visit.phase !== "ask"} trouble={capture.trouble} />
+          <TypingField captured={field} enabled={visit.phase !== "ask"} trouble={capture.trouble} withSecret />
         </div>
         <VisitRisk visit={visit} session={session} thresholds={thresholds} />
       </div>

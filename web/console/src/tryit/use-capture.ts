@@ -53,7 +53,10 @@ export function useCapture(field: RefObject<HTMLElement | null>, target: Capture
       target: field.current,
     });
     const counts = { ...NOTHING.counts };
+    let ended = false;
     const update = (change: Partial<Capture>): void => {
+      // Answers to the session before may come after the next one has begun.
+      if (ended) return;
       setCapture((before) => ({ ...before, ...change, presses: handle.quality().keys.captured, counts: { ...counts } }));
     };
     handle.on("batch", (lastBatch) => {
@@ -76,6 +79,7 @@ export function useCapture(field: RefObject<HTMLElement | null>, target: Capture
     if (onRisk !== undefined) handle.on("risk", onRisk);
     return () => {
       void handle.stop();
+      ended = true;
       setCapture((before) => ({ ...NOTHING, lastBatch: before.lastBatch }));
     };
   }, [field, tenant, subject, session, purpose, token, onRisk]);

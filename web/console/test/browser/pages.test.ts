@@ -45,7 +45,7 @@ describe.each(NAMES)("%s", (name) => {
     expect(await findings(page)).toEqual([]);
     if (name === "account") return;
     await page.getByRole("button", { name: "Menu" }).click();
-    await page.getByRole("link", { name: "Decisions" }).click();
+    await page.getByRole("link", { name: "Decisions", exact: true }).click();
     await page.getByRole("heading", { level: 1, name: "Decisions" }).waitFor();
   });
 });

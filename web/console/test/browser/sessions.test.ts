@@ -64,7 +64,7 @@ describe("a session", () => {
     const page = await stand.open({ at: "#/sessions/shift-0412" });
     const picture = page.getByRole("img", { name: /against the usual, z [+−]\d/ }).first();
     await picture.waitFor();
-    expect(await page.getByText(/than usual/).first().innerText()).toMatch(/^[+−]\d+ \S+, /);
+    expect(await page.getByText(/than usual/).first().innerText()).toMatch(/^[+−]\d+\s\S+, /);
     expect(await picture.locator("circle").count()).toBeGreaterThan(3);
     expect(await page.getByRole("img", { name: /^Evidence over time: −/ }).count()).toBe(1);
   });
