@@ -28,7 +28,7 @@ export function AccountPage() {
 
   return (
     <>
-      <Face code={code} onMailbox={onMailbox} />
+      <Face code={code} onUsed={() => { setCode(""); }} onMailbox={onMailbox} />
       <Mailbox
         mails={mails ?? []}
         opened={opened}
@@ -45,17 +45,20 @@ export function AccountPage() {
 export interface FaceProps {
   /** A code taken over from the mailbox. */
   code: string;
+  /** The code did its work: the next question has another one. */
+  onUsed: () => void;
   /** Opens the demo's mailbox; null where there is none. */
   onMailbox: (() => void) | null;
 }
 
 /** Signed in or not. */
-function Face({ code, onMailbox }: FaceProps) {
+function Face({ code, onUsed, onMailbox }: FaceProps) {
   const current = useSyncExternalStore(signIn.subscribe, signIn.get);
   const [entry, setEntry] = useState<Entry>("in");
   const entered = (who: SignedIn): void => {
     // Whoever signs out later comes back to signing in, not to registering.
     setEntry("in");
+    onUsed();
     signIn.entered(who);
   };
   const tools = onMailbox !== null && (
@@ -88,6 +91,6 @@ function Face({ code, onMailbox }: FaceProps) {
         </Simple>
       );
     case "in":
-      return <AccountHome who={current.who} code={code} onMailbox={onMailbox} tools={tools} />;
+      return <AccountHome who={current.who} code={code} onUsed={onUsed} onMailbox={onMailbox} tools={tools} />;
   }
 }

@@ -18,11 +18,12 @@ interface StepUpDialogProps {
   onProved: () => void;
 }
 
-export function StepUpDialog({ face: { code, onMailbox }, onProved }: StepUpDialogProps) {
+export function StepUpDialog({ face: { code, onUsed, onMailbox }, onProved }: StepUpDialogProps) {
   const load = useCallback(() => asUser(beginStepUp), []);
   const { resource, reload } = useResource(load);
   const leaving = useAction();
   const proved = (who: SignedIn): void => {
+    onUsed();
     signIn.entered(who);
     onProved();
   };

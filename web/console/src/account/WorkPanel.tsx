@@ -69,7 +69,7 @@ export function WorkPanel({ me, who, onChange, face }: WorkPanelProps) {
           </div>
         </div>
         {risk !== null && risk.action !== "insufficient_data" && <ReasonList reasons={risk.reasons} />}
-        <p className={`${classes.soft ?? ""} number`}>{capture.presses} key presses in this session</p>
+        <p className={`${classes.presses ?? ""} number`}>{capture.presses} key presses in this session</p>
         <Problem error={training.error} />
         <Button size="xs" variant="default" loading={training.busy} disabled={held} onClick={() => void train()}>
           Learn my rhythm again

@@ -81,7 +81,7 @@ export function IdentifyPage({ tenant }: { tenant: string }) {
                 onChange={(event) => { setText(event.currentTarget.value); }}
               />
               <p className={`${classes.counts ?? ""} number`} role="status">
-                {capture.presses} of {PRESSES_NEEDED} key presses
+                {capture.presses} key presses{capture.presses < PRESSES_NEEDED ? `, ${PRESSES_NEEDED - capture.presses} to go` : ", enough to ask"}
               </p>
               <Button
                 size="xs"

@@ -50,5 +50,9 @@ export function Receipt({ asked }: { asked: Erasure }) {
 
 /** The form of the detail is the eraser's; whatever it is, it is shown as text. */
 function sayDetail(detail: unknown): string {
-  return typeof detail === "string" ? detail : JSON.stringify(detail, null, 2);
+  if (typeof detail === "string") return detail;
+  if (typeof detail !== "object" || detail === null || Array.isArray(detail)) return JSON.stringify(detail);
+  return Object.entries(detail)
+    .map(([name, value]) => `${name.replaceAll("_", " ")}: ${Array.isArray(value) ? value.join(", ") : JSON.stringify(value)}`)
+    .join("\n");
 }

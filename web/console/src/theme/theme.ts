@@ -1,6 +1,6 @@
 /** Mantine's theme: one accent, small radii, and surfaces from `tokens.css`. */
 
-import { createTheme, type CSSVariablesResolver, type MantineColorsTuple } from "@mantine/core";
+import { Button, createTheme, type CSSVariablesResolver, type MantineColorsTuple } from "@mantine/core";
 
 /** Mantine's dark greys are neutral; ours lean to blue, as the surfaces do. */
 const dark: MantineColorsTuple = [
@@ -26,6 +26,10 @@ export const theme = createTheme({
   fontFamilyMonospace: "var(--mono)",
   headings: { fontWeight: "650" },
   cursorType: "pointer",
+  // In tables and beside headings: as high as a finger needs, as small as the text around it.
+  components: {
+    Button: Button.extend({ vars: (_theme, { size }) => ({ root: size === "compact-sm" ? { "--button-fz": "0.75rem" } : {} }) }),
+  },
 });
 
 const SURFACES = {

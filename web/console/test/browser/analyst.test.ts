@@ -95,7 +95,7 @@ describe("a subject", () => {
     await erase.click();
     await page.getByRole("heading", { name: "Erasure" }).waitFor();
     await page.getByText("Done", { exact: true }).waitFor();
-    await page.getByText(/models_trained_on_them/).waitFor();
+    await page.getByText(/models trained on them: 2026/).waitFor();
     expect(await page.getByText(/^[\da-f]{8}-[\da-f-]{27}$/).count()).toBe(1);
     expect(await findings(page)).toEqual([]);
   });
@@ -119,7 +119,7 @@ test("identification is off until it is switched on with a reason, then names ca
   await page.getByRole("button", { name: /I agree, capture/ }).click();
   await page.getByLabel("Type the text above").click();
   await page.keyboard.type("The morning train was late again, so we walked along the river.", { delay: 8 });
-  await page.getByText(/^(5\d|6\d) of 50 key presses/).waitFor();
+  await page.getByText(/^(5\d|6\d) key presses, enough/).waitFor();
   expect(sent).toEqual([]);
   await page.getByRole("button", { name: "Ask who it is" }).click();
   await page.getByText("Compared with").waitFor();
