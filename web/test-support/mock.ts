@@ -11,9 +11,10 @@ export interface Mock {
   stop(): Promise<void>;
 }
 
-/** Port 0 takes any free one; with a key the mock asks for credentials. */
-export async function startMock(port = 0, key?: string): Promise<Mock> {
-  const child = spawn(process.execPath, [SERVER, "--port", String(port), ...(key === undefined ? [] : ["--key", key])], { stdio: ["ignore", "pipe", "inherit"] });
+/** Port 0 takes any free one; with a key the mock asks for credentials; more flags stand in the mock's head. */
+export async function startMock(port = 0, key?: string, ...flags: string[]): Promise<Mock> {
+  const access = key === undefined ? [] : ["--key", key];
+  const child = spawn(process.execPath, [SERVER, "--port", String(port), ...access, ...flags], { stdio: ["ignore", "pipe", "inherit"] });
   const [line] = (await once(child.stdout, "data")) as [Buffer];
   const url = /http:\S+/.exec(line.toString())?.[0];
   if (url === undefined) throw new Error(`the mock did not say where it listens: ${line.toString()}`);

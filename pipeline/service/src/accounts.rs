@@ -4,9 +4,7 @@
 
 use crate::config::{self, Config, Secret};
 use anyhow::{Context, bail};
-use ductus_accounts::{
-    ApplicationKeys, KeyPolicy, Pepper, PoolPolicy, SigningKey, SigningKeys, Store, WebhookSecrets,
-};
+use ductus_accounts::{ApplicationKeys, KeyPolicy, Pepper, PoolPolicy, SigningKey, SigningKeys, Store, WebhookSecrets};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Now, in milliseconds since 1970.

@@ -18,7 +18,8 @@ export class Refusal extends Error {
   }
 }
 
-export function createAccess(key, tenant) {
+/** `userOf` tells whose access token it is. */
+export function createAccess(key, tenant, userOf) {
   const sign = (claims) => createHash("sha256").update(`${claims}${key}`).digest("base64url");
   const bearer = (request) => /^Bearer (\S+)$/.exec(request.headers.authorization ?? "")?.[1];
 
@@ -31,6 +32,18 @@ export function createAccess(key, tenant) {
   };
 
   return {
+    refusal: (status, reason, title) => new Refusal(status, reason, title),
+    /** The user whose access token came with the request. */
+    userOf: (request) => userOf(bearer(request)),
+
+    /** Refuses whoever has not the key; here it may do everything. */
+    admit(request, scope) {
+      if (key === undefined) return;
+      const given = bearer(request);
+      if (given === undefined) throw new Refusal(401, "missing_credential", "a key is needed");
+      if (given !== key) throw new Refusal(userOf(given) === undefined ? 401 : 403, "missing_scope", `this takes a key with ${scope}`);
+    },
+
     /** `POST /v1/tokens`. */
     mint(request, { subject, session, scopes, ttl_s = TTL_S_MAX }) {
       if (key === undefined) throw new Refusal(404, "not_found", "there are no keys here: the mock was started without one");
@@ -42,12 +55,18 @@ export function createAccess(key, tenant) {
       return { token: `${claims}.${sign(claims)}`, tenant, expires_at_ms: exp * 1000 };
     },
 
-    /** Refuses whoever may not do this with this session; `batch` is what is sent, if anything. */
-    check(request, scope, session, batch) {
+    /** Refuses whoever may not do this with this session; `batch` is what is sent, if anything, or `subject` whose session it is. */
+    check(request, scope, session, batch, subject = batch?.subject) {
       if (key === undefined) return;
       const given = bearer(request);
       if (given === undefined) throw new Refusal(401, "missing_credential", "a token or a key is needed");
       if (given === key) return;
+      const user = userOf(given);
+      // A session that nobody has heard of yet is whoever asks.
+      if (user !== undefined) {
+        if (subject === undefined || subject === user.user) return;
+        throw new Refusal(403, "forged_subject", "the token is for another subject");
+      }
       const claims = claimsOf(given);
       if (!claims.scopes.includes(scope)) throw new Refusal(403, "missing_scope", `the token does not carry ${scope}`);
       if (claims.session !== session) throw new Refusal(403, "forged_session", "the token is for another session");

@@ -10,7 +10,14 @@ export function createVisitors(tell) {
   const sessions = new Map();
   const enrolled = new Map();
 
-  return function take(batch) {
+  return {
+    take,
+    /** 0 to 50, where it is compared with. */
+    maturityOf: (subject) => maturity(enrolled.get(subject)?.flights.length ?? 0),
+    forget: (subject) => enrolled.delete(subject),
+  };
+
+  function take(batch) {
     let state = sessions.get(batch.session);
     if (state === undefined) {
       const { tenant, session, subject } = batch;
@@ -29,10 +36,14 @@ export function createVisitors(tell) {
       state.next += HOP;
       const count = usual.flights.length;
       const llr = count === 0 ? 0 : 3 - 9 * Math.abs(Math.log(flight / median(usual.flights)));
-      const reference = { version: count, maturity: Math.min(50, (count * 50) / ANCHORS), count };
+      const reference = { version: count, maturity: maturity(count), count };
       tell(state.step({ llr, end_us: window.at(-1), reference }));
     }
-  };
+  }
+}
+
+function maturity(count) {
+  return Math.min(50, (count * 50) / ANCHORS);
 }
 
 function median(values) {

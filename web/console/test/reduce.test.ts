@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Scenario } from "../src/api/wire.ts";
 import { reduce } from "../src/live/reduce.ts";
-import { ACTIVITY_MAX, DECISIONS_MAX, EMPTY, SESSIONS_MAX, type LiveState } from "../src/live/state.ts";
+import { ACTIVITY_MAX, DECISIONS_MAX, EMPTY, RATES_MAX, SESSIONS_MAX, type LiveState } from "../src/live/state.ts";
 import { decision, START_US, type Sketch } from "./decisions.ts";
 
 const SCENARIO: Scenario = {
@@ -122,4 +122,26 @@ test("statistics keep the reading before, for rates", () => {
   const once = reduce(EMPTY, { type: "stats", stats });
   const twice = reduce(once, { type: "stats", stats: { ...stats, events: 5 } });
   expect([twice.statsBefore?.events, twice.stats?.events]).toEqual([1, 5]);
+});
+
+describe("rates", () => {
+  const reading = (uptime_ms: number, events: number) => ({ events, windows: 0, decisions: 0, rejected: 0, late: null, duplicates: null, uptime_ms });
+  const after = (...readings: [number, number][]) =>
+    readings.reduce((state, [uptime_ms, events]) => reduce(state, { type: "stats", stats: reading(uptime_ms, events) }), EMPTY).rates;
+
+  test("come from the second reading on", () => {
+    expect(after([1000, 10])).toEqual([]);
+    expect(after([1000, 10], [3000, 30])).toEqual([{ uptime_ms: 3000, events: 10, decisions: 0 }]);
+  });
+
+  test("begin anew with the gateway, and are bounded", () => {
+    expect(after([1000, 10], [3000, 30], [500, 2])).toEqual([]);
+    expect(after(...Array.from({ length: RATES_MAX + 9 }, (_, at): [number, number] => [at * 1000, at]))).toHaveLength(RATES_MAX);
+  });
+});
+
+test("the tenant is the scenario's, else the sessions'", () => {
+  expect(EMPTY.tenant).toBe("demo");
+  const summary = { session: "s", tenant: "shop", modality: "keystroke", risk: 1, confidence: 1, action: "allow", windows: 1, last_us: 0 } as const;
+  expect(reduce(EMPTY, { type: "snapshot", scenario: null, summaries: [summary], histories: [] }).tenant).toBe("shop");
 });

@@ -20,8 +20,8 @@ use super::problem::Problem;
 use crate::accounts::now_ms;
 use crate::config::{AccessMode, Config};
 use crate::metrics::GatewayMetrics;
-use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::FromRequestParts;
+use axum::extract::ws::WebSocketUpgrade;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use ductus_accounts::{

@@ -1,31 +1,29 @@
-/** The read side of the gateway, by plain GET. Every call has a time limit; an absent endpoint is `undefined`, not an error. */
+/** How the line is doing, and what it decided lately. */
 
-import { isDecision, type Decision, type Scenario, type SessionSummary, type Stats } from "./wire.ts";
+import { ask, askOptional } from "./http.ts";
+import { isDecision, type Decision, type Readiness, type Scenario, type SessionSummary, type Stats } from "./wire.ts";
 
-const REQUEST_TIMEOUT_MS = 8_000;
+export const fetchScenario = (): Promise<Scenario | undefined> => askOptional<Scenario>("/v1/demo");
+export const fetchStats = (): Promise<Stats | undefined> => askOptional<Stats>("/v1/stats");
 
-/** The gateway that serves this page. */
-export const GATEWAY = "";
-export const STREAM_ENDPOINT = "/v1/decisions/stream";
-
-export const fetchScenario = (): Promise<Scenario | undefined> => get<Scenario>("/v1/demo");
-export const fetchStats = (): Promise<Stats | undefined> => get<Stats>("/v1/stats");
-
-export async function fetchSessions(): Promise<SessionSummary[]> {
-  return (await get<SessionSummary[]>("/v1/sessions")) ?? [];
+/** What the gateway lacks is an answer too: 503 with the same body. */
+export async function fetchReadiness(signal: AbortSignal): Promise<Readiness> {
+  const response = await fetch("./readyz", { signal, cache: "no-store" });
+  return (await response.json()) as Readiness;
 }
 
-export async function fetchDecisions(session: string): Promise<Decision[]> {
-  const decisions = await get<unknown[]>(`/v1/sessions/${encodeURIComponent(session)}/decisions`);
+export async function fetchSessions(): Promise<SessionSummary[]> {
+  return (await askOptional<SessionSummary[]>("/v1/sessions")) ?? [];
+}
+
+export async function fetchDecisions(session: string, signal?: AbortSignal): Promise<Decision[]> {
+  const path = `/v1/sessions/${encodeURIComponent(session)}/decisions`;
+  const decisions = await askOptional<unknown[]>(path, signal === undefined ? {} : { signal });
   return (decisions ?? []).filter(isDecision);
 }
 
-async function get<T>(path: string): Promise<T | undefined> {
-  const response = await fetch(path, {
-    headers: { accept: "application/json" },
-    signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-  });
-  if (response.status === 404) return undefined;
-  if (!response.ok) throw new Error(`${path} answered ${response.status}`);
-  return (await response.json()) as T;
+/** A token for one session of this page, so that the key itself goes into no capture. */
+export async function mintToken(session: string, subject: string): Promise<string> {
+  const { token } = await ask<{ token: string }>("/v1/tokens", { method: "POST", body: { session, subject, scopes: ["ingest"] } });
+  return token;
 }

@@ -40,6 +40,7 @@ export interface Decision {
 
 export interface SessionSummary {
   session: string;
+  tenant?: string;
   subject?: string | null;
   modality: Modality;
   risk: number;
@@ -75,6 +76,12 @@ export interface Stats {
   late: number | null;
   duplicates: number | null;
   uptime_ms: number;
+}
+
+/** What a gateway still lacks, by part; ready where nothing is. */
+export interface Readiness {
+  ready: boolean;
+  missing: Record<string, string>;
 }
 
 /** Enough of a check to draw a decision without falling over; the server validated the rest. */

@@ -26,7 +26,7 @@ export interface PlotShape {
 
 /** The time axis never shows less than this, so that a young session does not look wild. */
 const SPAN_SECONDS_MIN = 60;
-const FONT = "11px Inter, system-ui, sans-serif";
+export const FONT = "11px Inter, system-ui, sans-serif";
 
 export function plotOptions(shape: PlotShape, marks: () => Marks): uPlot.Options {
   const ink = (): string => marks().palette["ink-soft"];

@@ -15,3 +15,17 @@ export function formatElapsed(seconds: number): string {
   const hours = Math.floor(whole / 3600);
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
+
+const MOMENT = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+
+const INSTANT = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+/** Day and time to the second, in the reader's zone. */
+export function formatInstant(time_ms: number): string {
+  return INSTANT.format(time_ms);
+}
+
+/** Day and time, in the reader's zone. */
+export function formatMoment(time_ms: number): string {
+  return MOMENT.format(time_ms);
+}

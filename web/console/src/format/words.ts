@@ -1,6 +1,6 @@
 /** Words for the contract's names. */
 
-import type { Decision, Modality } from "../api/wire.ts";
+import type { Action, Decision, Modality } from "../api/wire.ts";
 
 const CLOSED: Readonly<Record<Decision["window"]["closed"], string>> = {
   count: "full",
@@ -21,3 +21,11 @@ export function closedWord(closed: Decision["window"]["closed"]): string {
 export function shortHash(hash: string): string {
   return hash.slice(0, 8);
 }
+
+/** Actions as they are chosen from a list. */
+export const ACTION_LABELS: Readonly<Record<Action, string>> = {
+  allow: "Allow",
+  step_up: "Step up",
+  terminate: "Terminate",
+  insufficient_data: "Too little data",
+};

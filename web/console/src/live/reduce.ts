@@ -4,14 +4,18 @@
  * Invariants: a decision counts once, by its id; a session's decisions are in order of time; every list is bounded.
  */
 
-import type { Decision, Scenario, SessionSummary } from "../api/wire.ts";
+import type { Decision, Scenario, SessionSummary, Stats } from "../api/wire.ts";
+import { perSecond } from "../format/number.ts";
 import {
   ACTIVITY_MAX,
   DECISIONS_MAX,
+  RATES_MAX,
   SESSIONS_MAX,
+  TENANT,
   type Activity,
   type LiveAction,
   type LiveState,
+  type Rate,
   type SessionView,
 } from "./state.ts";
 
@@ -25,8 +29,10 @@ export function reduce(state: LiveState, action: LiveAction): LiveState {
         ...state,
         connection: action.attempt === 1 ? { status: "connecting" } : { status: "disconnected", retry_ms: action.retry_ms },
       };
+    case "refused":
+      return { ...state, connection: { status: "refused" } };
     case "stats":
-      return { ...state, stats: action.stats, statsBefore: state.stats };
+      return { ...state, stats: action.stats, statsBefore: state.stats, rates: addRate(state.rates, state.stats, action.stats) };
     case "snapshot":
       return snapshot(state, action.scenario, action.summaries, action.histories);
     case "decisions":
@@ -56,7 +62,8 @@ function snapshot(
     .filter((summary) => !known.has(summary.session))
     .map((summary) => unplanned(summary.session, summary.subject ?? null, summary.modality));
 
-  const fresh: LiveState = { ...state, scenario, sessions: [...planned, ...others], activity: [], loaded: true };
+  const tenant = scenario?.tenant ?? summaries.find((summary) => summary.tenant !== undefined)?.tenant ?? TENANT;
+  const fresh: LiveState = { ...state, scenario, tenant, sessions: [...planned, ...others], activity: [], loaded: true };
   const decisions = histories.flat().sort((a, b) => a.time_us - b.time_us);
   const filled = decisions.reduce(addDecision, fresh);
   const windows = new Map(summaries.map((summary) => [summary.session, summary.windows]));
@@ -67,6 +74,16 @@ function snapshot(
       windows: Math.max(session.windows, windows.get(session.id) ?? 0),
     })),
   };
+}
+
+/** A gateway that began anew counts from nothing; so do its rates. */
+function addRate(rates: readonly Rate[], before: Stats | null, now: Stats): readonly Rate[] {
+  if (before === null) return rates;
+  const elapsed_ms = now.uptime_ms - before.uptime_ms;
+  const events = perSecond(before.events, now.events, elapsed_ms);
+  const decisions = perSecond(before.decisions, now.decisions, elapsed_ms);
+  if (events === null || decisions === null) return [];
+  return [...rates, { uptime_ms: now.uptime_ms, events, decisions }].slice(-RATES_MAX);
 }
 
 function unplanned(id: string, subject: string | null, modality: SessionView["modality"]): SessionView {

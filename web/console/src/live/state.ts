@@ -7,11 +7,17 @@ export const DECISIONS_MAX = 600;
 /** Sessions kept; the one that was silent longest goes first. */
 export const SESSIONS_MAX = 100;
 export const ACTIVITY_MAX = 60;
+/** Readings of the totals that are kept as rates: at one every two seconds, the last five minutes. */
+export const RATES_MAX = 150;
+/** Where access is open and nothing has named a tenant yet. */
+export const TENANT = "demo";
 
 export type Connection =
   | { status: "connecting" }
   | { status: "live" }
-  | { status: "disconnected"; retry_ms: number };
+  | { status: "disconnected"; retry_ms: number }
+  /** The key is not good for watching; nothing is tried again. */
+  | { status: "refused" };
 
 export interface SessionView {
   id: string;
@@ -38,9 +44,19 @@ export interface Activity {
   time_us: number;
 }
 
+/** What went through the line between two readings. */
+export interface Rate {
+  /** How long the gateway had run. */
+  uptime_ms: number;
+  events: number;
+  decisions: number;
+}
+
 export interface LiveState {
   connection: Connection;
   scenario: Scenario | null;
+  /** Whose line it is, for questions that have to name a tenant. */
+  tenant: string;
   /** In the order in which they are shown. */
   sessions: readonly SessionView[];
   /** Newest first. */
@@ -48,6 +64,8 @@ export interface LiveState {
   stats: Stats | null;
   /** The reading before, for rates. */
   statsBefore: Stats | null;
+  /** Oldest first, at most `RATES_MAX`. */
+  rates: readonly Rate[];
   /** True once the first snapshot is in: an empty page is then a fact, not a wait. */
   loaded: boolean;
 }
@@ -55,16 +73,19 @@ export interface LiveState {
 export const EMPTY: LiveState = {
   connection: { status: "connecting" },
   scenario: null,
+  tenant: TENANT,
   sessions: [],
   activity: [],
   stats: null,
   statsBefore: null,
+  rates: [],
   loaded: false,
 };
 
 export type LiveAction =
   | { type: "connected" }
   | { type: "lost"; attempt: number; retry_ms: number }
+  | { type: "refused" }
   /** The server's own view, after each connect: replaces what was known. */
   | { type: "snapshot"; scenario: Scenario | null; summaries: SessionSummary[]; histories: Decision[][] }
   | { type: "decisions"; decisions: Decision[] }

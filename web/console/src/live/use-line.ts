@@ -63,6 +63,9 @@ function follow(dispatch: Dispatch<LiveAction>): DecisionStream {
     onLost(attempt, retry_ms) {
       dispatch({ type: "lost", attempt, retry_ms });
     },
+    onRefused() {
+      dispatch({ type: "refused" });
+    },
     onMissed() {
       void load();
     },

@@ -6,6 +6,7 @@ import { formatScore, formatShare } from "../format/number.ts";
 import { actionMeaning, actionWord, learningProgress, toneOf, type Thresholds } from "../format/risk.ts";
 import type { SessionView } from "../live/state.ts";
 import { verdictOf } from "../live/verdict.ts";
+import { hrefOf } from "../route/route.ts";
 import { RiskBadge } from "../shell/RiskBadge.tsx";
 import { RiskNumber } from "../shell/RiskNumber.tsx";
 import { chartLabel } from "./chart-label.ts";
@@ -15,13 +16,12 @@ import classes from "./SessionCard.module.css";
 interface SessionCardProps {
   session: SessionView;
   thresholds: Thresholds;
-  onOpen: (session: string) => void;
 }
 
 const CHART_HEIGHT = 128;
 const REASONS_MAX = 3;
 
-export function SessionCard({ session, thresholds, onOpen }: SessionCardProps) {
+export function SessionCard({ session, thresholds }: SessionCardProps) {
   const latest = session.decisions.at(-1);
   const verdict = verdictOf(session.decisions);
   const tone = toneOf(verdict?.action ?? "insufficient_data");
@@ -32,11 +32,11 @@ export function SessionCard({ session, thresholds, onOpen }: SessionCardProps) {
       <header className={classes.head}>
         <ModalityIcon className={classes.modality} size={18} aria-label={session.modality === "pointer" ? "Pointer" : "Keystrokes"} />
         <div className={classes.who}>
-          <h3 className={classes.label}>
-            <button type="button" className={classes.open} onClick={() => { onOpen(session.id); }}>
+          <h2 className={classes.label}>
+            <a className={classes.open} href={hrefOf({ page: "session", id: session.id })}>
               {session.label}
-            </button>
-          </h3>
+            </a>
+          </h2>
           <p className={classes.claim}>
             {session.subject === null ? "nobody claimed" : <>claims to be <b>{session.subject}</b></>}
           </p>

@@ -5,6 +5,13 @@ import { IconPlugConnectedX } from "@tabler/icons-react";
 import type { Connection } from "../live/state.ts";
 
 export function ConnectionAlert({ connection }: { connection: Connection }) {
+  if (connection.status === "refused") {
+    return (
+      <Alert mb="md" color="orange" variant="light" title="This key may not watch the line" role="status">
+        Live pages stay empty. A key with the scope <code>monitor</code> shows them.
+      </Alert>
+    );
+  }
   if (connection.status !== "disconnected") return null;
   const seconds = Math.round(connection.retry_ms / 1000);
   return (

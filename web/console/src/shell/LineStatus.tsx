@@ -6,7 +6,7 @@ import { formatCount, formatRate, perSecond } from "../format/number.ts";
 import type { Connection, LiveState } from "../live/state.ts";
 import classes from "./LineStatus.module.css";
 
-const STATUS_WORDS = { connecting: "Connecting", live: "Live", disconnected: "Disconnected" } as const;
+const STATUS_WORDS = { connecting: "Connecting", live: "Live", disconnected: "Disconnected", refused: "Not allowed" } as const;
 
 export function LineStatus({ line }: { line: LiveState }) {
   const { stats, statsBefore } = line;

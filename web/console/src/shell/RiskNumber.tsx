@@ -5,7 +5,7 @@ import { formatRisk, toneOf } from "../format/risk.ts";
 import classes from "./RiskNumber.module.css";
 
 interface RiskNumberProps {
-  decision: Decision | undefined;
+  decision: Pick<Decision, "risk" | "action"> | undefined;
   size: "card" | "page";
 }
 

@@ -1,8 +1,11 @@
 /** The visitor types, enrols, works, and hands the keyboard to somebody else. */
 
-import { useEffect, useReducer, useRef } from "react";
+import { useEffect, useMemo, useReducer, useRef } from "react";
+import { credential } from "../api/credential.ts";
+import { mintToken } from "../api/server.ts";
 import type { Thresholds } from "../format/risk.ts";
 import type { LiveState } from "../live/state.ts";
+import { PageHead } from "../parts/PageHead.tsx";
 import { LeavingData } from "./LeavingData.tsx";
 import { PhaseGuide } from "./PhaseGuide.tsx";
 import { PhaseSteps } from "./PhaseSteps.tsx";
@@ -12,25 +15,26 @@ import { VisitRisk } from "./VisitRisk.tsx";
 import { advance, isEnrolled, makeSubject, newVisit, sessionOf } from "./visit.ts";
 import classes from "./TryPage.module.css";
 
-/** The tenant of the demo, unless the server names another. */
-const TENANT = "demo";
-
 interface TryPageProps {
   line: LiveState;
   thresholds: Thresholds;
-  onOpen: (session: string) => void;
 }
 
-export function TryPage({ line, thresholds, onOpen }: TryPageProps) {
+export function TryPage({ line, thresholds }: TryPageProps) {
   const [visit, dispatch] = useReducer(advance, undefined, () => newVisit(makeSubject()));
   const field = useRef<HTMLDivElement>(null);
   const sessionId = sessionOf(visit);
   const session = line.sessions.find((candidate) => candidate.id === sessionId);
+  const token = useMemo(
+    () => (credential.get().key === null ? undefined : (session: string) => mintToken(session, visit.subject)),
+    [visit.subject],
+  );
   const capture = useCapture(field, {
-    tenant: line.scenario?.tenant ?? TENANT,
+    tenant: line.tenant,
     subject: visit.subject,
     session: sessionId,
     purpose: visit.phase === "enrol" ? "enrol" : "session",
+    token,
   });
 
   const enrolled = visit.phase === "enrol" && isEnrolled(session);
@@ -40,13 +44,14 @@ export function TryPage({ line, thresholds, onOpen }: TryPageProps) {
 
   return (
     <>
+      <PageHead title="Try it yourself" />
       <PhaseSteps phase={visit.phase} />
       <div className={classes.columns}>
         <div className={classes.left}>
           <PhaseGuide visit={visit} session={session} presses={capture.presses} dispatch={dispatch} />
-          <TypingField captured={field} enabled={visit.phase !== "ask"} trouble={capture.trouble} />
+          <TypingField captured={field} enabled={visit.phase !== "ask"} trouble={capture.trouble} withSecret />
         </div>
-        <VisitRisk visit={visit} session={session} thresholds={thresholds} onOpen={onOpen} />
+        <VisitRisk visit={visit} session={session} thresholds={thresholds} />
       </div>
       <LeavingData capture={capture} />
     </>

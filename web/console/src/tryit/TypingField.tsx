@@ -10,9 +10,11 @@ interface TypingFieldProps {
   captured: RefObject<HTMLDivElement | null>;
   enabled: boolean;
   trouble: string | null;
+  /** A password field beside it shows that such a field is left alone. */
+  withSecret?: boolean;
 }
 
-export function TypingField({ captured, enabled, trouble }: TypingFieldProps) {
+export function TypingField({ captured, enabled, trouble, withSecret = false }: TypingFieldProps) {
   const [at, setAt] = useState(0);
   const [text, setText] = useState("");
   const sentence = SENTENCES[at % SENTENCES.length] ?? "";
@@ -52,10 +54,12 @@ export function TypingField({ captured, enabled, trouble }: TypingFieldProps) {
           if (text.length > 0) next();
         }}
       />
-      <label className={classes.secret}>
-        <span>A password field in the same place. Type here, and the counters below stand still:</span>
-        <input type="password" autoComplete="off" disabled={!enabled} />
-      </label>
+      {withSecret && (
+        <label className={classes.secret}>
+          <span>A password field in the same place. Type here, and the counters below stand still:</span>
+          <input type="password" autoComplete="off" disabled={!enabled} />
+        </label>
+      )}
     </div>
   );
 }

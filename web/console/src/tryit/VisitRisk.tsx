@@ -6,6 +6,7 @@ import { actionMeaning, actionWord, toneOf, type Thresholds } from "../format/ri
 import type { SessionView } from "../live/state.ts";
 import { verdictOf } from "../live/verdict.ts";
 import { chartLabel } from "../sessions/chart-label.ts";
+import { hrefOf } from "../route/route.ts";
 import { ReasonList } from "../sessions/ReasonList.tsx";
 import { RiskBadge } from "../shell/RiskBadge.tsx";
 import { RiskNumber } from "../shell/RiskNumber.tsx";
@@ -16,12 +17,11 @@ interface VisitRiskProps {
   visit: Visit;
   session: SessionView | undefined;
   thresholds: Thresholds;
-  onOpen: (session: string) => void;
 }
 
 const NONE: readonly never[] = [];
 
-export function VisitRisk({ visit, session, thresholds, onOpen }: VisitRiskProps) {
+export function VisitRisk({ visit, session, thresholds }: VisitRiskProps) {
   const latest = verdictOf(session?.decisions ?? NONE);
   const tone = toneOf(latest?.action ?? "insufficient_data");
   const shown = { label: "your session", decisions: session?.decisions ?? NONE, handOver_us: visit.handOver_us };
@@ -37,7 +37,7 @@ export function VisitRisk({ visit, session, thresholds, onOpen }: VisitRiskProps
         </div>
       </div>
       <RiskChart {...shown} thresholds={thresholds} height={210} label={chartLabel(shown)} detailed />
-      <h3 className={classes.heading}>Why</h3>
+      <h2 className={classes.heading}>Why</h2>
       <div className={classes.reasons}>
         {latest === undefined ? <p className={classes.meaning}>Nothing to explain yet.</p> : <ReasonList reasons={latest.reasons} />}
       </div>
@@ -46,8 +46,8 @@ export function VisitRisk({ visit, session, thresholds, onOpen }: VisitRiskProps
           subject <code>{visit.subject}</code>
         </span>
         {session !== undefined && (
-          <Button size="compact-xs" variant="default" onClick={() => { onOpen(session.id); }}>
-            All decisions
+          <Button component="a" size="compact-sm" variant="default" href={hrefOf({ page: "session", id: session.id })} target="_blank">
+            All decisions, in a new tab
           </Button>
         )}
       </footer>

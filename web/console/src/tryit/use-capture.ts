@@ -1,8 +1,8 @@
 /** Runs the SDK on one field for as long as there is a session, and shows what it sends. */
 
-import { start, type EventBatch, type Purpose } from "@ductus/sdk";
+import { start, type EventBatch, type Purpose, type RiskEvent, type TokenSource } from "@ductus/sdk";
 import { useEffect, useState, type RefObject } from "react";
-import { GATEWAY } from "../api/server.ts";
+import { GATEWAY } from "../api/http.ts";
 
 export interface Capture {
   lastBatch: EventBatch | null;
@@ -29,10 +29,14 @@ export interface CaptureTarget {
   /** Null captures nothing. */
   session: string | null;
   purpose: Purpose;
+  /** Must be stable; left out where access is open. */
+  token?: TokenSource | undefined;
+  /** Must be stable; listening opens the session's monitor. */
+  onRisk?: (risk: RiskEvent) => void;
 }
 
 export function useCapture(field: RefObject<HTMLElement | null>, target: CaptureTarget): Capture {
-  const { tenant, subject, session, purpose } = target;
+  const { tenant, subject, session, purpose, token, onRisk } = target;
   const [capture, setCapture] = useState(NOTHING);
 
   useEffect(() => {
@@ -43,12 +47,16 @@ export function useCapture(field: RefObject<HTMLElement | null>, target: Capture
       subject,
       session,
       purpose,
+      ...(token === undefined ? {} : { token }),
       consent: "granted",
       capture: ["keys"],
       target: field.current,
     });
     const counts = { ...NOTHING.counts };
+    let ended = false;
     const update = (change: Partial<Capture>): void => {
+      // Answers to the session before may come after the next one has begun.
+      if (ended) return;
       setCapture((before) => ({ ...before, ...change, presses: handle.quality().keys.captured, counts: { ...counts } }));
     };
     handle.on("batch", (lastBatch) => {
@@ -68,11 +76,13 @@ export function useCapture(field: RefObject<HTMLElement | null>, target: Capture
       counts.dropped += 1;
       update({ trouble: `The line was away too long: ${events} events were dropped.` });
     });
+    if (onRisk !== undefined) handle.on("risk", onRisk);
     return () => {
       void handle.stop();
+      ended = true;
       setCapture((before) => ({ ...NOTHING, lastBatch: before.lastBatch }));
     };
-  }, [field, tenant, subject, session, purpose]);
+  }, [field, tenant, subject, session, purpose, token, onRisk]);
 
   return capture;
 }

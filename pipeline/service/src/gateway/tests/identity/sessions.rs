@@ -173,7 +173,10 @@ fn a_decision_in_kafka_asks_its_user() {
     let house = House::guarded();
     let ann = house.register(ANN);
     let mode = json!({ "mode": "auth" });
-    assert_eq!(house.with_token("POST", "/v1/me/mode", &ann.token, Some(mode)).status, 200);
+    assert_eq!(
+        house.with_token("POST", "/v1/me/mode", &ann.token, Some(mode)).status,
+        200
+    );
     let mut asks = decision("s1", 0);
     asks["subject"] = ann.user.as_str().into();
     house.stand.publish(&ann.user, &asks);
