@@ -172,7 +172,7 @@ impl<'a> Chaos<'a> {
     /// Asks an instance to stop, which may be any but the first, and waits for it.
     pub fn leave(&mut self) {
         let leaver = self.rng.random_range(1..self.instances.len());
-        self.instances.swap_remove(leaver).stop();
+        self.instances.swap_remove(leaver).leave();
     }
 
     /// Undisturbed running for a random time, ms.
