@@ -54,6 +54,7 @@ pub use users::{
     PasskeyView, Passkeys, PasswordAnswer, RegisterAnswer, SignedIn, StepUp, TrustedAddress, UserView, Visit,
 };
 pub use webhooks::{
-    Asked, Claimed, Deliveries, DeliveryState, DeliveryView, Enqueued, Failure, NewDelivery, NewWebhook, SessionActions,
-    Webhook, WebhookEvent, WebhookFormat, WebhookKey, WebhookPolicy, WebhookSecrets, Webhooks, delivery_id,
+    Asked, Claimed, Deliveries, DeliveryState, DeliveryView, Enqueued, Failure, NewDelivery, NewWebhook,
+    SessionActions, Webhook, WebhookEvent, WebhookFormat, WebhookKey, WebhookPolicy, WebhookSecrets, Webhooks,
+    delivery_id,
 };

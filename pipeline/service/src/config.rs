@@ -10,8 +10,8 @@ mod sections;
 pub use layers::{Mistake, Origin};
 pub use sections::{
     Access, AccessMode, Archive, DeadLetterPayload, Decision, Demo, Elasticsearch, Evidence, Gateway, Limits,
-    LogFormat, Models, OnnxRuntime, Questions, References, Replay, Score, Secret, Session, Telemetry, Topics, Webhooks, Window,
-    Windows,
+    LogFormat, Models, OnnxRuntime, Questions, References, Replay, Score, Secret, Session, Telemetry, Topics, Webhooks,
+    Window, Windows,
 };
 
 use ductus_dynamics::compare::ReferencePolicy;
