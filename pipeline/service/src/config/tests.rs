@@ -88,6 +88,27 @@ fn all_mistakes_are_told_at_once() {
 }
 
 #[test]
+fn networks_are_read_and_what_is_none_is_told() {
+    let sets = ["webhooks.private_networks=10.0.0.0/8, fd00::/8"];
+    let config = load(None, &NO_ENVIRONMENT, &sets).expect("no mistakes");
+    assert_eq!(config.webhooks.private_networks.len(), 2);
+    check_mistakes(
+        None,
+        &NO_ENVIRONMENT,
+        &[
+            "webhooks.private_networks=10.0.0.1/33",
+            "webhooks.retry_max_ms=1",
+            "webhooks.issuer=",
+        ],
+        expect![[r#"
+            the configuration has 3 mistakes:
+              --set: webhooks.private_networks: must be networks with commas between them, as 10.0.0.0/8,fd00::/8
+              --set: webhooks.retry_max_ms: must be at least webhooks.retry_min_ms
+              --set: webhooks.issuer: must name who signs security event tokens"#]],
+    );
+}
+
+#[test]
 fn a_file_that_is_no_toml_is_told_by_line() {
     check_mistakes(
         Some("[score\nshards = 1\n"),
@@ -109,6 +130,8 @@ fn secrets_are_masked() {
         "identity.smtp_url=smtps://u:hunter2@h",
         "access.signing_keys=a:hunter2",
         "elasticsearch.username=elastic",
+        "webhooks.secret_keys=hunter2",
+        "webhooks.signing_key=hunter2",
     ];
     let config = load(None, &NO_ENVIRONMENT, &sets).expect("no mistakes");
     let shown = config.describe() + &format!("{config:?}");
@@ -120,7 +143,9 @@ fn secrets_are_masked() {
         elasticsearch.username = "elastic"  # --set
         identity.smtp_url = "***"  # --set
         kafka."sasl.password" = "***"  # --set
-        kafka."ssl.key.pem" = "***"  # --set"#]]
+        kafka."ssl.key.pem" = "***"  # --set
+        webhooks.secret_keys = "***"  # --set
+        webhooks.signing_key = "***"  # --set"#]]
     .assert_eq(&lines.join("\n"));
 }
 

@@ -178,7 +178,7 @@ impl StepUps {
     }
 
     /// [`Identity::raise`], audited.
-    async fn raise(&self, decision: &Decision, at_ms: i64) -> ductus_accounts::Result<bool> {
+    pub(super) async fn raise(&self, decision: &Decision, at_ms: i64) -> ductus_accounts::Result<bool> {
         let Audited { answer, events } = self.identity.raise(decision, at_ms).await?;
         self.audit.accounts(events);
         Ok(answer)

@@ -255,7 +255,8 @@ pub(in crate::gateway) struct DeliveryListed {
     attempts: i64,
     /// Status of the last answer.
     last_status: Option<i64>,
-    /// What was wrong last: `status`, `redirect`, `gone`, `timeout`, `unreachable`, `broken_off`, `address_refused`, `switched_off`.
+    /// What was wrong last: `status`, `redirect`, `gone`, `timeout`, `unreachable`, `broken_off`, `address_refused`,
+    /// `switched_off`, `unwritable`.
     last_error: Option<String>,
     /// When it is tried next, ms since 1970.
     next_at_ms: Option<i64>,

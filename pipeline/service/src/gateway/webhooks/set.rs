@@ -207,7 +207,7 @@ mod tests {
             "/nowhere/at/all",
             "-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----\n",
         ] {
-            let error = keys(wrong).err().expect("refused");
+            let error = keys(wrong).expect_err("refused");
             assert!(!format!("{error:?}").contains("secret"), "{error:?}");
         }
         assert!(keys(" ").expect("none").is_empty());

@@ -15,8 +15,7 @@ use crate::index::backoff::Backoff;
 use crate::index::batch;
 use crate::index::consumer::{Change as GroupChange, Commit, Member};
 use crate::shutdown::Shutdown;
-use anyhow::Context as _;
-use ductus_accounts::{Asked, Enqueued, NewDelivery, WebhookEvent, delivery_id};
+use ductus_accounts::{AccountsError, Asked, Enqueued, NewDelivery, WebhookEvent, delivery_id};
 use ductus_dynamics::wire::{Action, AuditAction, Decision, SessionAsked};
 use futures::future::BoxFuture;
 use moka::sync::Cache;
@@ -251,7 +250,8 @@ impl Watch {
         let actions = [Action::Allow, Action::StepUp, Action::Terminate];
         let action = actions.into_iter().find(|action| word(*action) == asked.action);
         Ok(Last {
-            action: action.context("what was last asked is none of what this program asks")?,
+            // Of a later program: other than whatever is asked now.
+            action: action.unwrap_or(Action::InsufficientData),
             place: Some(Place {
                 partition: i32::try_from(asked.partition)?,
                 offset: asked.offset,
@@ -286,19 +286,18 @@ impl Watch {
                 event,
                 body: &facts,
             };
-            match self.desk.deliveries.enqueue(&delivery, now_ms()).await? {
-                Enqueued::New => self.desk.wake.notify_one(),
-                Enqueued::Known | Enqueued::NoWebhook => {}
-                Enqueued::Full => {
-                    self.desk.metrics.deliveries.with_label_values(&["dropped"]).inc();
-                    let audit = &self.desk.audit;
-                    audit.failed(
-                        AuditAction::WebhookGaveUp,
-                        &decision.tenant,
-                        &webhook.id,
-                        "too_many_wait",
-                    );
-                }
+            let put = match self.desk.deliveries.enqueue(&delivery, now_ms()).await {
+                // What no row can hold now none will hold later: it must not hold up the others.
+                Err(AccountsError::Internal(_)) => Err("unwritable"),
+                Err(error) => return Err(error.into()),
+                Ok(Enqueued::Full) => Err("too_many_wait"),
+                Ok(Enqueued::New | Enqueued::Known | Enqueued::NoWebhook) => Ok(()),
+            };
+            self.desk.wake.notify_one();
+            if let Err(reason) = put {
+                self.desk.metrics.deliveries.with_label_values(&["dropped"]).inc();
+                let audit = &self.desk.audit;
+                audit.failed(AuditAction::WebhookGaveUp, &decision.tenant, &webhook.id, reason);
             }
         }
         Ok(())
