@@ -50,5 +50,6 @@ pub use tokens::{
 };
 pub use users::{
     Access, AccessToken, Accounts, AccountsPolicy, Approval, Ceremony, Challenge, CodeAnswer, LoginAnswer, Me, Mode,
-    PasskeyView, Passkeys, PasswordAnswer, RegisterAnswer, SignedIn, StepUp, TrustAnswer, TrustedAddress, UserView, Visit,
+    PasskeyView, Passkeys, PasswordAnswer, RegisterAnswer, SignedIn, StepUp, TrustAnswer, TrustedAddress, UserView,
+    Visit,
 };
