@@ -102,7 +102,7 @@ fn networks_are_read_and_what_is_none_is_told() {
         ],
         expect![[r#"
             the configuration has 3 mistakes:
-              --set: webhooks.private_networks: must be networks with commas between them, as 10.0.0.0/8,fd00::/8
+              --set: webhooks.private_networks: must be networks as 10.0.0.0/8, with commas between them
               --set: webhooks.retry_max_ms: must be at least webhooks.retry_min_ms
               --set: webhooks.issuer: must name who signs security event tokens"#]],
     );
