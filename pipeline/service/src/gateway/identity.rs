@@ -164,7 +164,8 @@ fn policy(config: &Config) -> AccountsPolicy {
 }
 
 impl Gateway {
-    /// [`Identity::raise`], audited. False where nobody signs in here.
+    /// Asks all sign-ins of a decision's user for a second proof, where it asks for one or for the end and the user is guarded.
+    /// `at_ms`: the time of its record in the decisions topic. False: it asks nothing, or did before, or nobody signs in here.
     ///
     /// # Errors
     /// The accounts database fails: to be tried again.
