@@ -73,7 +73,7 @@ async function refusalOf(response: Response): Promise<ApiError> {
   return new ApiError(response.status, problem.reason ?? "unknown", problem.title ?? response.statusText);
 }
 
-function noAnswer(cause: unknown): never {
+export function noAnswer(cause: unknown): never {
   if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
   throw new ApiError(0, "no_answer", "the gateway does not answer");
 }

@@ -1,6 +1,6 @@
 /** How the line is doing, and what it decided lately. */
 
-import { ask, askOptional } from "./http.ts";
+import { ask, askOptional, GATEWAY, noAnswer } from "./http.ts";
 import { isDecision, type Decision, type Readiness, type Scenario, type SessionSummary, type Stats } from "./wire.ts";
 
 export const fetchScenario = (): Promise<Scenario | undefined> => askOptional<Scenario>("/v1/demo");
@@ -8,7 +8,7 @@ export const fetchStats = (): Promise<Stats | undefined> => askOptional<Stats>("
 
 /** What the gateway lacks is an answer too: 503 with the same body. */
 export async function fetchReadiness(signal: AbortSignal): Promise<Readiness> {
-  const response = await fetch("./readyz", { signal, cache: "no-store" });
+  const response = await fetch(`${GATEWAY}/readyz`, { signal, cache: "no-store" }).catch(noAnswer);
   return (await response.json()) as Readiness;
 }
 
