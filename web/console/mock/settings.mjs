@@ -35,10 +35,10 @@ export function createSettings({ hasKeys, identify, someDecisions }) {
       Object.assign(settings, { identify: on, identify_reason: on ? reason : null });
       return settings;
     },
-    policy: () => ({ step_up_risk: 70, terminate_risk: 95, false_step_ups_per_user_day: 0.05 }),
+    policy: () => ({ step_up_risk: 70, terminate_risk: 95, budget: "1 per 30d", subjects: 12 }),
     models: () => [
-      { id: "keystroke", version: "2026-11-21-pace-ensemble", sha256: hash("keystroke"), since_ms: now - 2 * DAY_MS, dimensions: 64 },
-      { id: "pointer", version: "2026-11-21-balabit", sha256: hash("pointer"), since_ms: now - 9 * DAY_MS, dimensions: 64 },
+      { id: "keystroke", version: "2026-11-21-pace-ensemble", sha256: hash("keystroke"), dimensions: 64 },
+      { id: "pointer", version: "2026-11-21-balabit", sha256: hash("pointer"), dimensions: 64 },
     ],
 
     keys() { needKeys(); return keys; },

@@ -6,7 +6,6 @@ import { approvalOf, codeOf } from "../src/account/mail-parts.ts";
 import type { ReferenceSet } from "../src/api/subjects.ts";
 import type { Reason } from "../src/api/wire.ts";
 import { EMPTY_FORM, filterOf, formOf, queryOf } from "../src/decisions/filter.ts";
-import { sayFalseStepUps } from "../src/format/budget.ts";
 import { pictureOf, sayDifference, sayHowUnusual } from "../src/format/reason-words.ts";
 import { countEvents, readSample } from "../src/identify/sample.ts";
 import { EMPTY } from "../src/live/state.ts";
@@ -50,16 +49,6 @@ describe("a reason", () => {
   test("is the rarer the more standard errors away", () => {
     expect([2.1, -3.4, 7].map(sayHowUnusual)).toEqual(["uncommon", "rare", "very rare"]);
   });
-});
-
-test.each([
-  [null, /^Not measured/],
-  [0, /^None/],
-  [0.05, /one in 20 days/],
-  [0.4, /one in 2\.5 days/],
-  [3, /^About 3 a day/],
-])("%s false step-ups a user and day", (value, words) => {
-  expect(sayFalseStepUps(value)).toMatch(words);
 });
 
 describe("filters", () => {

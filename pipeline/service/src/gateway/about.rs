@@ -79,13 +79,13 @@ pub(super) async fn policy(State(gateway): State<Gateway>, caller: Caller) -> Re
 #[derive(Serialize, ToSchema)]
 struct ModelView {
     /// `keystroke` or `pointer`.
-    modality: &'static str,
+    id: &'static str,
     /// Its version.
     version: String,
     /// SHA-256 of its network, hexadecimal.
     sha256: String,
     /// Length of an embedding.
-    embedding_dims: usize,
+    dimensions: usize,
     /// `class` or `hand`: how finely keys are named.
     #[schema(value_type = String)]
     detail: ductus_dynamics::event::KeyDetail,
@@ -112,10 +112,10 @@ pub(super) async fn models(State(gateway): State<Gateway>, caller: Caller) -> Re
         let turn = people.model(modality)?;
         let manifest = turn.model.manifest();
         Some(ModelView {
-            modality: modality.name(),
+            id: modality.name(),
             version: manifest.version.clone(),
             sha256: manifest.sha256.clone(),
-            embedding_dims: manifest.embedding_dims,
+            dimensions: manifest.embedding_dims,
             detail: manifest.detail,
             turn: turn.generation,
         })

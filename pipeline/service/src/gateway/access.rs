@@ -48,6 +48,8 @@ pub(super) struct Access {
     checks: Option<Checks>,
     /// Who makes access tokens; none where nobody signs in here.
     accounts: Option<Accounts>,
+    /// Whose data is meant where access is open and nobody says: the tenant that people sign in to.
+    home: Option<Arc<str>>,
     audit: Arc<Audit>,
     metrics: GatewayMetrics,
 }
@@ -89,6 +91,7 @@ impl Access {
         };
         Ok(Self {
             checks,
+            home: accounts.as_ref().map(|_| config.identity.tenant.as_str().into()),
             accounts,
             audit,
             metrics,
@@ -106,6 +109,7 @@ impl Access {
             who,
             about: None,
             address: client,
+            home: self.home.clone(),
             audit: Arc::clone(&self.audit),
         };
         let credential = credential(headers).filter(|credential| credential.len() <= CREDENTIAL_BYTES_MAX);
@@ -224,6 +228,7 @@ pub(super) struct Caller {
     /// What it says on this route, where the route says it.
     about: Option<(String, Purpose)>,
     address: IpAddr,
+    home: Option<Arc<str>>,
     audit: Arc<Audit>,
 }
 
@@ -280,7 +285,10 @@ impl Caller {
             (Some(own), Some(named)) if own == named => Ok(named),
             (Some(_), Some(_)) => Err(self.forbidden("other_tenant")),
             (None, Some(named)) => Ok(named),
-            (None, None) => Err(Problem::bad_value("say ?tenant=…: access is open, so no key tells it")),
+            (None, None) => match &self.home {
+                Some(home) => Ok(home.to_string()),
+                None => Err(Problem::bad_value("say ?tenant=…: access is open, so no key tells it")),
+            },
         }
     }
 
@@ -345,6 +353,14 @@ impl Caller {
             Ok(())
         } else {
             Err(self.forbidden(scope.word()))
+        }
+    }
+
+    /// Whether it may know what is known of this subject: people may know it of themselves.
+    pub(super) fn may_know(&self, subject: &str) -> Result<(), Problem> {
+        match self.person() {
+            Some(token) if token.user == subject => Ok(()),
+            _ => self.may(Scope::Verify),
         }
     }
 

@@ -24,6 +24,7 @@ const LIMIT_MAX: usize = 500;
 
 /// Which decisions.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Search {
     /// Of this tenant, where access is open.

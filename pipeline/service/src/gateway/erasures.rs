@@ -136,22 +136,44 @@ pub(super) async fn erase(
     caller.may(Scope::Admin)?;
     let (tenants, people) = (tenants(&gateway)?, question::people(&gateway)?);
     let tenant = question::tenant(&caller, whose)?;
-    let held = people.subject(&tenant, &subject).ok_or(question::NOT_READY)?;
+    let erasure = begin(&gateway, &caller, tenants, people, (&tenant, &subject)).await?;
+    Ok((StatusCode::ACCEPTED, Json(Receipt::from(erasure))).into_response())
+}
+
+/// Writes the receipt, then ends the references.
+async fn begin(
+    gateway: &Gateway,
+    caller: &Caller,
+    tenants: &Tenants,
+    people: &People,
+    (tenant, subject): (&str, &str),
+) -> Result<Erasure, Problem> {
+    let held = people.subject(tenant, subject).ok_or(question::NOT_READY)?;
     let by = caller.credential().unwrap_or(ANYBODY);
-    let asked = tenants.ask_erasure(&tenant, &subject, by, now_ms()).await;
-    let erasure = gateway.audited(&caller, asked.map_err(problem)?);
-    gateway
-        .inner
-        .eraser
-        .end(&tenant, &subject, &held, people.partitions())
-        .await?;
-    let moved = tenants
-        .set_erasure(&erasure.receipt, ErasureState::Running, REFERENCES_GONE, now_ms())
-        .await;
-    gateway.audited(&caller, moved.map_err(problem)?);
-    let receipt = tenants.erasure(&tenant, &erasure.receipt).await.map_err(problem)?;
-    let receipt = Receipt::from(receipt.unwrap_or(erasure));
-    Ok((StatusCode::ACCEPTED, Json(receipt)).into_response())
+    let asked = tenants.ask_erasure(tenant, subject, by, now_ms()).await;
+    let erasure = gateway.audited(caller, asked.map_err(problem)?);
+    let partitions = people.partitions();
+    gateway.inner.eraser.end(tenant, subject, &held, partitions).await?;
+    if let Some(webhooks) = &gateway.inner.webhooks {
+        webhooks.forget(tenant, subject).await.map_err(problem)?;
+    }
+    let moved = tenants.set_erasure(&erasure.receipt, ErasureState::Running, REFERENCES_GONE, now_ms());
+    gateway.audited(caller, moved.await.map_err(problem)?);
+    let now = tenants.erasure(tenant, &erasure.receipt).await.map_err(problem)?;
+    Ok(now.unwrap_or(erasure))
+}
+
+/// The same for somebody who removes their account. Where no questions are answered nobody here knows references, and the
+/// receipt stays as it is asked for.
+pub(super) async fn erase_own(gateway: &Gateway, caller: &Caller, tenant: &str, subject: &str) -> Result<(), Problem> {
+    let tenants = tenants(gateway)?;
+    if let Ok(people) = question::people(gateway) {
+        begin(gateway, caller, tenants, people, (tenant, subject)).await?;
+    } else {
+        let asked = tenants.ask_erasure(tenant, subject, subject, now_ms()).await;
+        gateway.audited(caller, asked.map_err(problem)?);
+    }
+    Ok(())
 }
 
 /// How far an erasure is.

@@ -36,7 +36,7 @@ use crate::shutdown::Shutdown;
 use anyhow::ensure;
 use ductus_accounts::{
     Accounts, AccountsPolicy, Audited, BreachFolder, BreachList, Mailbox, Mailer, Mode, Passkeys, PasswordPolicy,
-    SigningKeys, SmtpMailer, Store, Tenants,
+    SigningKeys, SmtpMailer, Store,
 };
 use ductus_dynamics::wire::{Action, Decision};
 use futures::future::BoxFuture;
@@ -50,7 +50,6 @@ pub(super) struct Identity {
     accounts: Accounts,
     /// None where the public address has no host name that a passkey could be bound to.
     passkeys: Option<Passkeys>,
-    tenants: Tenants,
     /// Where mails end in the demo.
     mailbox: Option<Arc<Mailbox>>,
     tenant: String,
@@ -91,7 +90,7 @@ impl Identity {
             None => None,
         };
         let pepper = accounts::pepper(config)?;
-        let accounts = Accounts::new(store.clone(), policy(config), keys, pepper, mailer, breaches).await?;
+        let accounts = Accounts::new(store, policy(config), keys, pepper, mailer, breaches).await?;
         let passkeys = Passkeys::new(accounts.clone());
         if passkeys.is_err() {
             tracing::warn!("identity.public_url has no host name: there are no passkeys");
@@ -99,7 +98,6 @@ impl Identity {
         Ok(Self {
             accounts,
             passkeys: passkeys.ok(),
-            tenants: Tenants::new(store),
             mailbox,
             tenant: identity.tenant.clone(),
             public_url: identity.public_url.trim_end_matches('/').to_owned(),

@@ -30,6 +30,7 @@ pub(super) struct Sample<'a> {
 
 /// Whose people.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Whose {
     /// The tenant, where access is open; a key has its own.
     pub(super) tenant: Option<String>,

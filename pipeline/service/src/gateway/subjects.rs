@@ -89,7 +89,7 @@ pub(super) async fn view(
     Path(subject): Path<String>,
     whose: Result<Query<Whose>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    caller.may(Scope::Verify)?;
+    caller.may_know(&subject)?;
     let people = question::people(&gateway)?;
     let tenant = question::tenant(&caller, whose)?;
     let references = people.subject(&tenant, &subject).ok_or(question::NOT_READY)?;

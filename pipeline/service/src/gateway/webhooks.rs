@@ -73,6 +73,12 @@ impl Desk {
             wake: Notify::new(),
         })
     }
+
+    /// Removes what is kept of a subject.
+    pub(super) async fn forget(&self, tenant: &str, subject: &str) -> ductus_accounts::Result<()> {
+        self.deliveries.erase_subject(tenant, subject).await?;
+        Ok(())
+    }
 }
 
 /// Watch and deliverer at work.

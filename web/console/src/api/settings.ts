@@ -11,15 +11,16 @@ export interface Settings {
 export interface Policy {
   step_up_risk: number;
   terminate_risk: number;
-  /** What the thresholds cost; null where it was not measured. */
-  false_step_ups_per_user_day: number | null;
+  /** What the step-up risk was computed for, in words: how many false step-ups a user in how many days. Null where it is the configured one. */
+  budget: string | null;
+  /** Subjects with a step-up risk of their own. */
+  subjects: number;
 }
 
 export interface LiveModel {
   id: Modality;
   version: string;
   sha256: string;
-  since_ms: number;
   dimensions: number;
 }
 

@@ -3,7 +3,6 @@
 import { Table } from "@mantine/core";
 import { useCallback } from "react";
 import { fetchModels } from "../api/settings.ts";
-import { formatMoment } from "../format/time.ts";
 import { shortHash } from "../format/words.ts";
 import { Empty } from "../parts/Empty.tsx";
 import { Loaded } from "../parts/Loaded.tsx";
@@ -21,8 +20,8 @@ export function Models() {
           models.length === 0 ? (
             <Empty title="No model is live.">Nothing is judged until one is promoted: ductus-batch promote.</Empty>
           ) : (
-            <ScrollTable label="Models live" columns={["Modality", "Version", "SHA-256", "#Dimensions", "Live since"]} minWidth={560}>
-              {models.map(({ id, version, sha256, dimensions, since_ms }) => (
+            <ScrollTable label="Models live" columns={["Modality", "Version", "SHA-256", "#Dimensions"]} minWidth={560}>
+              {models.map(({ id, version, sha256, dimensions }) => (
                 <Table.Tr key={id}>
                   <Table.Td>{id}</Table.Td>
                   <Table.Td>{version}</Table.Td>
@@ -30,7 +29,6 @@ export function Models() {
                     {shortHash(sha256)}
                   </Table.Td>
                   <Table.Td data-number="true">{dimensions}</Table.Td>
-                  <Table.Td>{formatMoment(since_ms)}</Table.Td>
                 </Table.Tr>
               ))}
             </ScrollTable>

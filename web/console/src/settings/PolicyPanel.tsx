@@ -1,8 +1,7 @@
-/** The thresholds in force, and how often they trouble the right person. */
+/** The thresholds in force, and how often they may trouble the right person. */
 
 import { useCallback } from "react";
 import { fetchPolicy } from "../api/settings.ts";
-import { sayFalseStepUps } from "../format/budget.ts";
 import { Loaded } from "../parts/Loaded.tsx";
 import { Panel } from "../parts/Panel.tsx";
 import { useResource } from "../parts/use-resource.ts";
@@ -14,13 +13,15 @@ export function PolicyPanel() {
   return (
     <Panel title="Thresholds">
       <Loaded resource={resource} reload={reload} what="the thresholds">
-        {({ step_up_risk, terminate_risk, false_step_ups_per_user_day }) => (
+        {({ step_up_risk, terminate_risk, budget, subjects }) => (
           <>
             <dl className={`${classes.cost ?? ""} number`}>
-              <dt>False step-ups a user and day</dt>
-              <dd>{false_step_ups_per_user_day ?? "–"}</dd>
+              <dt>False step-ups a user, at most</dt>
+              <dd>{budget ?? "–"}</dd>
             </dl>
-            <p className={classes.text}>{sayFalseStepUps(false_step_ups_per_user_day)}</p>
+            <p className={classes.text}>
+              {budget === null ? "Not computed yet: these are the configured thresholds." : `${String(subjects)} subjects have a threshold of their own.`}
+            </p>
             <ul className={`${classes.thresholds ?? ""} number`}>
               <li>
                 <RiskBadge tone="step_up" /> from risk <b>{step_up_risk}</b>
@@ -29,7 +30,7 @@ export function PolicyPanel() {
                 <RiskBadge tone="terminate" /> from risk <b>{terminate_risk}</b>
               </li>
             </ul>
-            <p className={classes.soft}>The configuration sets them from a budget of false step-ups. They are shown here, not changed.</p>
+            <p className={classes.soft}>ductus-batch thresholds computes them from a budget of false step-ups. They are shown here, not changed.</p>
           </>
         )}
       </Loaded>

@@ -4,6 +4,8 @@
 //! nothing, and while risk asks for a second proof nothing that protects the account is changed.
 
 use super::super::Gateway;
+use super::super::access::Caller;
+use super::super::erasures::erase_own;
 use super::super::openapi::{ProblemDetails, Refused};
 use super::super::problem::Problem;
 use super::answers::{Absent, FactorsView, NOT_SIGNED_IN, Untaken, WRONG_PASSWORD, bad_password, too_often};
@@ -80,13 +82,15 @@ pub(super) async fn view(person: Person) -> Result<Response, Problem> {
     tag = "me",
     responses((status = 204, description = "it is gone"), Refused, Absent)
 )]
-pub(super) async fn remove(State(gateway): State<Gateway>, person: Person) -> Result<Response, Problem> {
+pub(super) async fn remove(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    person: Person,
+) -> Result<Response, Problem> {
     person.settled().await?;
     let (visitor, token) = (&person.visitor, &person.token);
     // First what can be repeated: with the account its owner could no longer ask.
-    let tenants = &visitor.identity.tenants;
-    let erasure = tenants.ask_erasure(&token.tenant, &token.user, &token.user, visitor.now_ms);
-    gateway.note(erasure.await)?;
+    erase_own(&gateway, &caller, &token.tenant, &token.user).await?;
     let removed = visitor
         .accounts()
         .delete_user(&token.tenant, &token.user, visitor.now_ms);
