@@ -233,6 +233,7 @@ pub(in crate::gateway) async fn test(
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(in crate::gateway) struct Wanted {
     /// `waiting`, `done` or `dead`; all where nothing is said.
     #[param(value_type = Option<String>)]
