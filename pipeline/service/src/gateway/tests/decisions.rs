@@ -41,6 +41,9 @@ fn decisions_are_found_by_what_they_say() {
     ] {
         assert_eq!(found(nothing), Vec::<String>::new(), "{nothing}");
     }
+    let (_, stranger) = guarded.key("u", "monitor");
+    assert_eq!(search(&guarded, &stranger, "").0, Vec::<String>::new());
+    assert_eq!(guarded.call("GET", "/v1/decisions?tenant=t", &stranger, None).0, 403);
     let (first, next) = search(&guarded, &key, "?limit=4");
     assert_eq!(first, all[..4]);
     let next = next.as_str().expect("there are more").to_owned();
