@@ -49,6 +49,7 @@ pub(crate) fn topics(prefix: &str, partitions: i32) -> Topics {
         audit: named("audit"),
         references: named("references"),
         models: named("models"),
+        feedback: named("feedback"),
         session_state: named("session-state"),
         dead_letters: named("dead-letters"),
         partitions,

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 /// How an event is told.
 pub(super) enum Read {
-    Done(AuditRecord),
+    Done(Box<AuditRecord>),
     Refused(Kind),
 }
 
@@ -38,7 +38,7 @@ pub(super) fn read(event: AccountEvent) -> Read {
             });
         }
     };
-    Read::Done(AuditRecord {
+    Read::Done(Box::new(AuditRecord {
         subject: said.subject,
         session: said.session,
         decision: said.decision,
@@ -51,7 +51,7 @@ pub(super) fn read(event: AccountEvent) -> Read {
             count: 1,
         }),
         ..record(said.action, event.tenant.as_deref(), event.at_ms)
-    })
+    }))
 }
 
 /// A refusal: of what, whose, and why.
