@@ -55,6 +55,12 @@ export interface WebhookWish {
 
 export type Webhook = WebhookWish & { id: string };
 
+/** Security event tokens are signed with the gateway's own key: such a webhook has no secret. */
+export interface WebhookMade {
+  id: string;
+  secret: string | null;
+}
+
 export interface Delivery {
   delivery: string;
   event: string;
@@ -81,8 +87,9 @@ export const rotateKey = (id: string): Promise<KeyMade> => ask(`/v1/keys/${encod
 export const revokeKey = (id: string): Promise<void> => ask(`/v1/keys/${encodeURIComponent(id)}`, { method: "DELETE" });
 
 const hookPath = (id: string): string => `/v1/webhooks/${encodeURIComponent(id)}`;
-export const fetchWebhooks = (signal: AbortSignal): Promise<Webhook[]> => ask("/v1/webhooks", { signal });
-export const makeWebhook = (wish: WebhookWish): Promise<{ id: string; secret: string }> => ask("/v1/webhooks", { method: "POST", body: wish });
+/** `undefined` where access is open: nobody is told there. */
+export const fetchWebhooks = (signal: AbortSignal): Promise<Webhook[] | undefined> => askOptional("/v1/webhooks", { signal });
+export const makeWebhook = (wish: WebhookWish): Promise<WebhookMade> => ask("/v1/webhooks", { method: "POST", body: wish });
 export const dropWebhook = (id: string): Promise<void> => ask(hookPath(id), { method: "DELETE" });
 export const testWebhook = (id: string): Promise<unknown> => ask(`${hookPath(id)}/test`, { method: "POST" });
 export const fetchDeadLetters = (id: string, signal: AbortSignal): Promise<Delivery[]> => ask(`${hookPath(id)}/deliveries?state=dead`, { signal });

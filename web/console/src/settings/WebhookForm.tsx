@@ -2,7 +2,7 @@
 
 import { Button, Checkbox, Radio, TextInput } from "@mantine/core";
 import { useState } from "react";
-import { makeWebhook, WEBHOOK_EVENTS, type WebhookWish } from "../api/settings.ts";
+import { makeWebhook, WEBHOOK_EVENTS, type WebhookMade, type WebhookWish } from "../api/settings.ts";
 import { ACTION_LABELS } from "../format/words.ts";
 import { Dialog } from "../parts/Dialog.tsx";
 import { Problem } from "../parts/Problem.tsx";
@@ -10,7 +10,7 @@ import { useAction } from "../parts/use-action.ts";
 import classes from "./Settings.module.css";
 
 interface WebhookFormProps {
-  onMade: (made: { id: string; secret: string }) => void;
+  onMade: (made: WebhookMade) => void;
   onClose: () => void;
 }
 
