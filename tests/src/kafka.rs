@@ -82,7 +82,7 @@ impl Kafka {
         for logical in TOPICS {
             let name = self.topic(logical);
             let partitions = if logical == "models" { 1 } else { PARTITIONS };
-            let compacted = matches!(logical, "references" | "session_state" | "models");
+            let compacted = matches!(logical, "references" | "session_state" | "models" | "feedback");
             let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1))
                 .set("cleanup.policy", if compacted { "compact" } else { "delete" })
                 .set("min.compaction.lag.ms", "3600000")
