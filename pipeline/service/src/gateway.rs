@@ -424,6 +424,11 @@ async fn secure(mut response: Response) -> Response {
     response
 }
 
+/// 32 hexadecimal digits that nobody can guess.
+fn drawn_id() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
 fn origins(list: &str) -> Vec<String> {
     list.split(',')
         .map(|origin| origin.trim().trim_end_matches('/').to_owned())

@@ -42,6 +42,9 @@ const BEARER: &str = "bearer.";
 /// Longest credential that is looked at, bytes: providers put much into a token.
 const CREDENTIAL_BYTES_MAX: usize = 8192;
 
+/// Who it was, where no credential says so.
+pub(super) const ANYBODY: &str = "anybody";
+
 /// Checks credentials.
 pub(super) struct Access {
     /// None where everybody may do everything.
@@ -309,6 +312,11 @@ impl Caller {
             Who::Person(token) => Some(&token.user),
             Who::Analyst(analyst) => Some(&analyst.name),
         }
+    }
+
+    /// What it is written down as, where somebody has to be named.
+    pub(super) fn name(&self) -> &str {
+        self.credential().unwrap_or(ANYBODY)
     }
 
     /// Where it asks from.

@@ -81,13 +81,11 @@ impl Audit {
     ) -> Result<(), Problem> {
         let record = done(action, caller, tenant, told);
         let sent = self.publish(&record).ok_or(Problem::UNAUDITED)?;
-        match tokio::time::timeout(self.timeout, sent.acknowledged()).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => {
-                self.metrics.audit_lost.inc();
-                Err(Problem::UNAUDITED)
-            }
-        }
+        sent.acknowledged_within(self.timeout).await.map_err(|_| {
+            self.metrics.audit_lost.inc();
+            Problem::UNAUDITED
+        })?;
+        Ok(())
     }
 
     /// Tells what went wrong with a thing of a tenant's, without anybody asking.
@@ -243,7 +241,7 @@ fn refusal(kind: Kind, count: u64) -> AuditRecord {
 fn record(action: AuditAction, tenant: Option<&str>, at_ms: i64) -> AuditRecord {
     AuditRecord {
         v: VERSION,
-        id: format!("{:032x}", rand::random::<u128>()),
+        id: super::drawn_id(),
         action,
         tenant: tenant.unwrap_or(NO_TENANT).to_owned(),
         subject: None,

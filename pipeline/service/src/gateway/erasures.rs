@@ -27,8 +27,6 @@ use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// Who asked, where no credential says so.
-const ANYBODY: &str = "anybody";
 /// What a receipt says when this gateway has done its part.
 const REFERENCES_GONE: &str = "references removed; history, session states and documents wait for the batch side";
 
@@ -149,8 +147,7 @@ async fn begin(
     (tenant, subject): (&str, &str),
 ) -> Result<Erasure, Problem> {
     let held = people.subject(tenant, subject).ok_or(question::NOT_READY)?;
-    let by = caller.credential().unwrap_or(ANYBODY);
-    let asked = tenants.ask_erasure(tenant, subject, by, now_ms()).await;
+    let asked = tenants.ask_erasure(tenant, subject, caller.name(), now_ms()).await;
     let erasure = gateway.audited(caller, asked.map_err(problem)?);
     let partitions = people.partitions();
     gateway.inner.eraser.end(tenant, subject, &held, partitions).await?;

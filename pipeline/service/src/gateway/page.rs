@@ -3,8 +3,8 @@
 //! Invariants: nothing is read from outside the embedded folder; files whose names carry a hash may be kept for ever, the
 //! page itself is not kept: it has a nonce, drawn for each answer, without which no style that is put into it holds.
 
-use super::CONTENT_SECURITY_POLICY;
 use super::problem::Problem;
+use super::{CONTENT_SECURITY_POLICY, drawn_id};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use rust_embed::RustEmbed;
@@ -54,7 +54,7 @@ pub(super) async fn serve(method: Method, uri: Uri) -> Response {
 
 /// The page with a nonce of its own.
 fn index(page: &str) -> Response {
-    let nonce = format!("{:032x}", rand::random::<u128>());
+    let nonce = drawn_id();
     let mut headers = HeaderMap::new();
     let policy = format!("{CONTENT_SECURITY_POLICY}; style-src 'self' 'nonce-{nonce}'");
     if let Ok(policy) = HeaderValue::from_str(&policy) {

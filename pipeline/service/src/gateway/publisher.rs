@@ -120,6 +120,17 @@ impl OnItsWay {
             Err(_) => Err(PublishError::Refused("the client ended".to_owned())),
         }
     }
+
+    /// The same, but for no longer than this.
+    ///
+    /// # Errors
+    /// See [`Self::acknowledged`]; it may still get there where it takes longer.
+    pub async fn acknowledged_within(self, timeout: Duration) -> Result<Published, PublishError> {
+        match tokio::time::timeout(timeout, self.acknowledged()).await {
+            Ok(acknowledged) => acknowledged,
+            Err(_) => Err(PublishError::Refused("not in time".to_owned())),
+        }
+    }
 }
 
 fn refused(error: &KafkaError) -> PublishError {

@@ -17,9 +17,6 @@ use ductus_accounts::{Scope, Tenants};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Who switched it, where no credential says so.
-const ANYBODY: &str = "anybody";
-
 /// What a tenant has switched on.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Settings {
@@ -97,8 +94,7 @@ pub(super) async fn put(
         (true, reason) => reason,
         (false, _) => None,
     };
-    let by = caller.credential().unwrap_or(ANYBODY);
-    let set = tenants.set_identify(&tenant, reason, by, now_ms()).await;
+    let set = tenants.set_identify(&tenant, reason, caller.name(), now_ms()).await;
     gateway.audited(&caller, set.map_err(problem)?);
     show(tenants, &tenant).await
 }

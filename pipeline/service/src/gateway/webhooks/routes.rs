@@ -6,12 +6,12 @@
 use super::Desk;
 use super::message::{self, Facts};
 use crate::accounts::now_ms;
-use crate::gateway::Gateway;
 use crate::gateway::access::Caller;
 use crate::gateway::audit::Told;
 use crate::gateway::keys::problem;
 use crate::gateway::openapi::{ProblemDetails, Refused};
 use crate::gateway::problem::Problem;
+use crate::gateway::{Gateway, drawn_id};
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -212,7 +212,7 @@ pub(in crate::gateway) async fn test(
         before: Action::Allow,
     };
     // Each test is one of its own.
-    let delivery = delivery_id(&webhook.id, &format!("test {:032x}", rand::random::<u128>()));
+    let delivery = delivery_id(&webhook.id, &format!("test {}", drawn_id()));
     let new = NewDelivery {
         id: &delivery,
         webhook: &webhook.id,
