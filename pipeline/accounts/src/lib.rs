@@ -51,8 +51,8 @@ pub use tokens::{
 };
 pub use users::{
     Access, AccessToken, Accounts, AccountsPolicy, Approval, Ceremony, Challenge, CodeAnswer, LoginAnswer, Me, Mode,
-    PasskeyView, Passkeys, PasswordAnswer, RegisterAnswer, SignedIn, StepUp, TrustAnswer, TrustedAddress, UserView,
-    Visit,
+    PasskeyView, Passkeys, PasswordAnswer, Proof, RegisterAnswer, SignedIn, StepUp, TrustAnswer, TrustedAddress,
+    UserView, Visit,
 };
 pub use webhooks::{
     Asked, Claimed, Deliveries, DeliveryState, DeliveryView, Enqueued, Failure, NewDelivery, NewWebhook,

@@ -232,6 +232,7 @@ impl Gateway {
             None => (None, None, None),
             Some(running) => (Some(running.desk), Some(running.watch), Some(running.ended)),
         };
+        let ingest = Ingest::new(config, publisher, identity.clone(), metrics.clone());
         let gateway = Self {
             inner: Arc::new(Inner {
                 access,
@@ -242,7 +243,7 @@ impl Gateway {
                 policy: Policy::new(config),
                 eraser,
                 feedback,
-                ingest: Ingest::new(config, publisher, metrics.clone()),
+                ingest,
                 board,
                 catch_up: CatchUp::new(config),
                 people,

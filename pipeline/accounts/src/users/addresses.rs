@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::Serialize;
 
+use super::sign_ins::{Live, Proof};
 use super::{AccessToken, Accounts, Visit, check_visit};
 use crate::error::{AccountsError, Result};
 use crate::event::{AccountEvent, Action, Audited, ThrottleScope};
@@ -138,7 +139,8 @@ impl Accounts {
                 "the network is too wide: name at least /16 (IPv4) or /32 (IPv6)",
             ));
         }
-        let Some((email, false)) = self.live(who, visit.now_ms).await? else {
+        let live = self.live(who, visit.now_ms).await?;
+        let Some(Live { email, .. }) = live.filter(|live| live.proof != Proof::Asked) else {
             return Ok(Audited::quiet(TrustAnswer::Refused));
         };
         let mut events = Vec::new();

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | code | 8 digits, 10 min, 5 tries, single use, HMAC at rest | NIST SP 800-63B-4 §3.1.3.2 (6 digits or more, 10 min, used once); OWASP Multifactor Authentication |
 //! | sign-in | 30 days, 7 days idle | NIST SP 800-63B-4 §2.1.3 (AAL1: 30 days) |
+//! | proof before authentication factors change | within 5 min | OWASP ASVS 4.0.3 §3.7.1 (a second verification before such changes) |
 //! | access token | 10 min | RFC 9700 §2.2 (short-lived) |
 //! | refresh token | new at each use, reuse ends the family | RFC 9700 §4.14.2 |
 //! | same answer for all | registration, sign-in, reset | OWASP Authentication, *Authentication Responses*; OWASP Forgot Password |
@@ -31,7 +32,7 @@ pub use login::LoginAnswer;
 pub use passkeys::{Ceremony, PasskeyView, Passkeys};
 pub use profile::{Me, PasswordAnswer, StepUp, UserView};
 pub use register::RegisterAnswer;
-pub use sign_ins::{Access, AccessToken, SignedIn};
+pub use sign_ins::{Access, AccessToken, Proof, SignedIn};
 
 use crate::error::{AccountsError, Result};
 use crate::event::{AccountEvent, Action, ThrottleScope};
@@ -56,6 +57,8 @@ pub struct AccountsPolicy {
     pub code_tries_max: i64,
     /// Whether every sign-in needs a code; otherwise those from addresses that are not trusted, and while risk asks. Default no.
     pub code_always: bool,
+    /// How long a second proof is good for what would let another become the user, in ms. Default 5 minutes.
+    pub proof_ms: i64,
     /// Life of an access token, in ms. Default 10 minutes.
     pub access_ms: i64,
     /// Longest life of a sign-in, in ms. Default 30 days.
@@ -87,6 +90,7 @@ impl AccountsPolicy {
             code_ms: 10 * 60_000,
             code_tries_max: 5,
             code_always: false,
+            proof_ms: 5 * 60_000,
             access_ms: 10 * 60_000,
             sign_in_ms: 30 * DAY_MS,
             sign_in_idle_ms: 7 * DAY_MS,

@@ -16,6 +16,7 @@ use webauthn_rs::prelude::{
     RegisterPublicKeyCredential, Url, Uuid, Webauthn, WebauthnBuilder,
 };
 
+use super::sign_ins::{Live, Proof};
 use super::{AccessToken, Accounts, CodeAnswer, Visit, check_visit};
 use crate::error::{AccountsError, Result};
 use crate::event::{AccountEvent, Action, Audited, ThrottleScope};
@@ -74,13 +75,14 @@ impl Passkeys {
         Ok(Self { accounts, webauthn })
     }
 
-    /// Begins to add a passkey. None: the sign-in has ended, or must prove itself first.
+    /// Begins to add a passkey. None: the sign-in has ended, or has given no second proof for a while.
     ///
     /// # Errors
     /// Where the user has as many as they may have, or the database fails.
     pub async fn begin_register(&self, visit: &Visit<'_>, who: &AccessToken) -> Result<Option<Ceremony>> {
         check_visit(visit)?;
-        let Some((email, false)) = self.accounts.live(who, visit.now_ms).await? else {
+        let live = self.accounts.live(who, visit.now_ms).await?;
+        let Some(Live { email, .. }) = live.filter(|live| live.proof == Proof::Fresh) else {
             return Ok(None);
         };
         let known = self.of(&who.user).await?;
@@ -122,7 +124,7 @@ impl Passkeys {
             .accounts
             .live(who, visit.now_ms)
             .await?
-            .is_some_and(|(_, step_up)| !step_up);
+            .is_some_and(|live| live.proof != Proof::Asked);
         let Some((user, state)) = self.recall::<PasskeyRegistration>(visit, "register", ceremony).await? else {
             return Ok(refused());
         };
@@ -235,7 +237,8 @@ impl Passkeys {
         Ok(rows.into_iter().map(view).collect())
     }
 
-    /// Removes one of the user's passkeys. False: there is no such, or the sign-in has ended or must prove itself first.
+    /// Removes one of the user's passkeys. False: there is no such, or the sign-in has ended or has given no second
+    /// proof for a while.
     ///
     /// # Errors
     /// Where the database fails.
@@ -244,7 +247,7 @@ impl Passkeys {
             .accounts
             .live(who, visit.now_ms)
             .await?
-            .is_none_or(|(_, step_up)| step_up)
+            .is_none_or(|live| live.proof != Proof::Fresh)
         {
             return Ok(Audited::quiet(false));
         }

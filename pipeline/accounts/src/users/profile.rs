@@ -1,12 +1,14 @@
 //! What a user sees and changes: mode, password, step-up; and how risk asks for a second proof.
 //!
 //! Invariants: a step-up asks each sign-in for itself: a proof in one says nothing about who sits at another; while it is asked,
-//! nothing that protects the account can be changed. A decision that is told twice asks once.
+//! nothing that protects the account can be changed. A decision that is told twice asks once. What would let a stranger at an
+//! unlocked keyboard become the user (to be learned in their place, a passkey of their own) needs a proof of the last minutes,
+//! also where risk asks for none.
 
 use serde::Serialize;
 
 use super::codes::Awaited;
-use super::sign_ins::{Access, steps_up};
+use super::sign_ins::{Access, Live, Proof};
 use super::{AccessToken, Accounts, Challenge, LoginAnswer, Mode, UserRow, Visit, check_visit};
 use crate::error::Result;
 use crate::event::{AccountEvent, Action, Audited, Purpose, ThrottleScope};
@@ -49,6 +51,9 @@ pub struct Me {
     pub created_ms: i64,
     /// What this sign-in must prove before it goes on.
     pub step_up: Option<StepUp>,
+    /// How it stands with its second proof.
+    #[serde(skip)]
+    pub proof: Proof,
 }
 
 #[derive(sqlx::FromRow)]
@@ -81,19 +86,18 @@ impl Accounts {
         .fetch_optional(&self.store.pool)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let step_up = row
-            .raised_ms
-            .filter(|_| steps_up(row.raised_ms, row.proved_ms))
-            .map(|since_ms| StepUp {
-                since_ms,
-                why: row.raised_why.unwrap_or_default(),
-            });
+        let proof = self.proof(row.raised_ms, row.proved_ms, now_ms);
+        let step_up = row.raised_ms.filter(|_| proof == Proof::Asked).map(|since_ms| StepUp {
+            since_ms,
+            why: row.raised_why.unwrap_or_default(),
+        });
         Ok(Some(Me {
             user: who.user.clone(),
             email: row.email,
             mode: row.mode.parse()?,
             created_ms: row.created_ms,
             step_up,
+            proof,
         }))
     }
 
@@ -123,12 +127,17 @@ impl Accounts {
             .collect()
     }
 
-    /// Whether Ductus learns the user or guards them. False: the sign-in has ended, or must prove itself first.
+    /// Whether Ductus learns the user or guards them. False: the sign-in has ended, or must prove itself first: always where
+    /// risk asks for it, and for whoever wants to be learned instead of guarded.
     ///
     /// # Errors
     /// Where the database fails.
     pub async fn set_mode(&self, visit: &Visit<'_>, who: &AccessToken, mode: Mode) -> Result<Audited<bool>> {
-        if self.live(who, visit.now_ms).await?.is_none_or(|(_, step_up)| step_up) {
+        let may = |live: &Live| match (live.mode, mode) {
+            (Mode::Auth, Mode::Train) => live.proof == Proof::Fresh,
+            _ => live.proof != Proof::Asked,
+        };
+        if !self.live(who, visit.now_ms).await?.as_ref().is_some_and(may) {
             return Ok(Audited::quiet(false));
         }
         sqlx::query("UPDATE users SET mode = $1 WHERE id = $2 AND tenant = $3")
@@ -198,7 +207,7 @@ impl Accounts {
     pub async fn begin_step_up(&self, visit: &Visit<'_>, who: &AccessToken) -> Result<Audited<LoginAnswer>> {
         check_visit(visit)?;
         let mut events = Vec::new();
-        let Some((email, _)) = self.live(who, visit.now_ms).await? else {
+        let Some(Live { email, .. }) = self.live(who, visit.now_ms).await? else {
             return Ok(Audited::quiet(LoginAnswer::Refused));
         };
         let scopes = [ThrottleScope::Address, ThrottleScope::Mails];
@@ -262,7 +271,8 @@ impl Accounts {
     ) -> Result<Audited<PasswordAnswer>> {
         check_visit(visit)?;
         let mut events = Vec::new();
-        let Some((email, false)) = self.live(who, visit.now_ms).await? else {
+        let live = self.live(who, visit.now_ms).await?;
+        let Some(Live { email, .. }) = live.filter(|live| live.proof != Proof::Asked) else {
             return Ok(Audited::quiet(PasswordAnswer::WrongPassword));
         };
         let scopes = [ThrottleScope::Address, ThrottleScope::Pair];

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Accounts, Visit};
+use super::{Accounts, Mode, Visit};
 use crate::error::Result;
 use crate::event::{AccountEvent, Action, Audited, RefreshRefusal};
 use crate::mail::Email;
@@ -76,8 +76,26 @@ struct Claims {
     exp: i64,
 }
 
+/// A sign-in that lives.
+pub(super) struct Live {
+    pub(super) email: Email,
+    pub(super) mode: Mode,
+    pub(super) proof: Proof,
+}
+
+/// How a sign-in stands with its second proof, a code or a passkey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Risk asks for one: until it is given nothing of the account is changed.
+    Asked,
+    /// None, or none for a while: whoever sits there now may be another.
+    Old,
+    /// A moment ago.
+    Fresh,
+}
+
 /// Whether risk asks for a second proof: raised after the sign-in proved itself last.
-pub(super) fn steps_up(raised_ms: Option<i64>, proved_ms: Option<i64>) -> bool {
+fn steps_up(raised_ms: Option<i64>, proved_ms: Option<i64>) -> bool {
     raised_ms.is_some_and(|raised| proved_ms.is_none_or(|proved| proved <= raised))
 }
 
@@ -231,9 +249,9 @@ impl Accounts {
     }
 
     /// Address and state of whoever holds a token, while the sign-in and the account live.
-    pub(super) async fn live(&self, who: &AccessToken, now_ms: i64) -> Result<Option<(Email, bool)>> {
-        let row: Option<(String, Option<i64>, Option<i64>)> = sqlx::query_as(
-            "SELECT users.email, users.raised_ms, sign_ins.proved_ms FROM sign_ins
+    pub(super) async fn live(&self, who: &AccessToken, now_ms: i64) -> Result<Option<Live>> {
+        let row: Option<(String, String, Option<i64>, Option<i64>)> = sqlx::query_as(
+            "SELECT users.email, users.mode, users.raised_ms, sign_ins.proved_ms FROM sign_ins
              JOIN users ON users.id = sign_ins.user_id
              WHERE sign_ins.id = $1 AND users.id = $2 AND users.tenant = $3
                  AND sign_ins.revoked_ms IS NULL AND sign_ins.expires_ms > $4",
@@ -244,8 +262,23 @@ impl Accounts {
         .bind(now_ms)
         .fetch_optional(&self.store.pool)
         .await?;
-        row.map(|(email, raised_ms, proved_ms)| Ok((Email::parse(&email)?, steps_up(raised_ms, proved_ms))))
-            .transpose()
+        let Some((email, mode, raised_ms, proved_ms)) = row else {
+            return Ok(None);
+        };
+        Ok(Some(Live {
+            email: Email::parse(&email)?,
+            mode: mode.parse()?,
+            proof: self.proof(raised_ms, proved_ms, now_ms),
+        }))
+    }
+
+    /// How a sign-in stands that gave its second proof at `proved_ms`, where risk asked for one at `raised_ms`.
+    pub(super) fn proof(&self, raised_ms: Option<i64>, proved_ms: Option<i64>, now_ms: i64) -> Proof {
+        match proved_ms {
+            _ if steps_up(raised_ms, proved_ms) => Proof::Asked,
+            Some(proved_ms) if now_ms < proved_ms.saturating_add(self.policy.proof_ms) => Proof::Fresh,
+            _ => Proof::Old,
+        }
     }
 
     fn tokens(

@@ -81,6 +81,29 @@ on_both! {
         assert_eq!(people.note(asked), TrustAnswer::Refused);
     }
 
+    async fn a_proof_is_good_for_minutes(world) {
+        let people = People::new(&world).await;
+        let ann = people.ann().await;
+        let set = async |who: &SignedIn, mode, now_ms| {
+            let token = people.token(who, now_ms);
+            people.note(people.accounts.set_mode(&at(HOME, now_ms), &token, mode).await.unwrap())
+        };
+        assert!(set(&ann, Mode::Auth, NOW).await);
+        assert!(set(&ann, Mode::Train, NOW + 5 * MINUTE - 1).await);
+        // To be guarded, or what one is already, needs none.
+        for mode in [Mode::Train, Mode::Auth, Mode::Auth] {
+            assert!(set(&ann, mode, NOW + 5 * MINUTE).await);
+        }
+        assert!(!set(&ann, Mode::Train, NOW + 5 * MINUTE).await);
+        assert!(matches!(prove(&people, &ann, NOW + 6 * MINUTE).await, CodeAnswer::Proved(_)));
+        assert!(set(&ann, Mode::Train, NOW + 6 * MINUTE).await);
+
+        // Where the network is trusted the password is enough to come in, and for no more.
+        assert!(set(&ann, Mode::Auth, NOW + 6 * MINUTE).await);
+        let other = logged_in(people.log_in(&at(HOME, NOW + 6 * MINUTE), ANN, PASSWORD).await);
+        assert!(!set(&other, Mode::Train, NOW + 6 * MINUTE).await);
+    }
+
     async fn a_new_sign_in_needs_a_code_until_one_was_given(world) {
         let people = People::new(&world).await;
         let ann = people.ann().await;

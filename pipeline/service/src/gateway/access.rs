@@ -395,6 +395,18 @@ impl Caller {
         said
     }
 
+    /// Refuses what it sends to be learned while it is guarded.
+    pub(super) fn guarded(&self) -> Refusal {
+        let refusal = Refusal::Guarded;
+        self.audit.refused(
+            AuditAction::AccessRefused,
+            Some(self),
+            Some(self.address),
+            refusal.code(),
+        );
+        refusal
+    }
+
     fn says(&self, head: &BatchHead<'_>) -> Result<(), Refusal> {
         if let Some((subject, purpose)) = &self.about {
             if head.subject != Some(subject) {

@@ -35,8 +35,8 @@ use crate::config::{Config, stays_here};
 use crate::shutdown::Shutdown;
 use anyhow::ensure;
 use ductus_accounts::{
-    Accounts, AccountsPolicy, Audited, BreachFolder, BreachList, Mailbox, Mailer, Mode, Passkeys, PasswordPolicy,
-    SigningKeys, SmtpMailer, Store,
+    AccessToken, Accounts, AccountsPolicy, Audited, BreachFolder, BreachList, Mailbox, Mailer, Mode, Passkeys,
+    PasswordPolicy, Proof, SigningKeys, SmtpMailer, Store,
 };
 use ductus_dynamics::wire::{Action, Decision};
 use futures::future::BoxFuture;
@@ -109,6 +109,15 @@ impl Identity {
     /// Who makes and reads access tokens.
     pub(super) fn accounts(&self) -> &Accounts {
         &self.accounts
+    }
+
+    /// Whether what this person sends may be learned: they are in the mode for it, and risk asks them for no proof.
+    ///
+    /// # Errors
+    /// The accounts database fails.
+    pub(super) async fn is_learned(&self, who: &AccessToken) -> ductus_accounts::Result<bool> {
+        let me = self.accounts.me(who, now_ms()).await?;
+        Ok(me.is_some_and(|me| me.mode == Mode::Train && me.proof != Proof::Asked))
     }
 
     /// Asks all sign-ins of a decision's user for a second proof, where it asks for one or for the end, and guards the user at

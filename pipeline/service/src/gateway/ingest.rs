@@ -1,18 +1,21 @@
 //! From the bytes of a request to acknowledged records.
 //!
 //! Invariants: only what the stream itself would accept is produced, byte for byte as it came, and only what the caller may
-//! say: a batch under another's name is refused; batches of a request go to Kafka in their order; at most
-//! `gateway.in_flight_max` batches wait for Kafka, each for at most `gateway.produce_timeout_ms`.
+//! say: a batch under another's name is refused, and so is what a person sends to be learned while they are guarded; batches
+//! of a request go to Kafka in their order; at most `gateway.in_flight_max` batches wait for Kafka, each for at most
+//! `gateway.produce_timeout_ms`.
 
 use super::access::Caller;
+use super::identity::Identity;
 use super::publisher::{OnItsWay, PublishError, Publisher};
 use super::rate::{Rates, TooOften};
 use crate::config::Config;
 use crate::metrics::GatewayMetrics;
-use ductus_accounts::Forgery;
+use ductus_accounts::{AccessToken, Forgery};
 use ductus_dynamics::event::InputEvent;
 use ductus_dynamics::parse::{BatchHead, ParseLimits, parse};
 use ductus_dynamics::reject::{RejectReason, Rejections};
+use ductus_dynamics::wire::Purpose;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -38,6 +41,8 @@ pub(super) enum Refusal {
     Forged(Forgery),
     /// It is for another purpose than the route.
     OtherPurpose,
+    /// It would be learned, and whoever sent it is guarded instead, or must prove first that it is them.
+    Guarded,
     /// Its subject or its credential sends too much: send it again after this many seconds.
     TooOften(u32),
     /// Too much waits already: send it again later.
@@ -55,6 +60,7 @@ impl Refusal {
             Self::Forged(Forgery::ForgedSubject) => "forged_subject",
             Self::Forged(Forgery::ForgedSession) => "forged_session",
             Self::OtherPurpose => "other_purpose",
+            Self::Guarded => "guarded",
             Self::TooOften(_) => "too_often",
             Self::Busy => "busy",
             Self::Unavailable => "unavailable",
@@ -78,6 +84,8 @@ pub(super) struct Ingest {
     publisher: Publisher,
     limits: ParseLimits,
     rates: Rates,
+    /// None where nobody signs in here.
+    identity: Option<Arc<Identity>>,
     in_flight: Arc<Semaphore>,
     produce_timeout: Duration,
     metrics: GatewayMetrics,
@@ -85,11 +93,17 @@ pub(super) struct Ingest {
 
 impl Ingest {
     /// With the bounds of `config`.
-    pub(super) fn new(config: &Config, publisher: Publisher, metrics: GatewayMetrics) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        publisher: Publisher,
+        identity: Option<Arc<Identity>>,
+        metrics: GatewayMetrics,
+    ) -> Self {
         Self {
             publisher,
             limits: config.parse_limits(),
             rates: Rates::new(&config.gateway),
+            identity,
             in_flight: Arc::new(Semaphore::new(config.gateway.in_flight_max)),
             produce_timeout: Duration::from_millis(config.gateway.produce_timeout_ms),
             metrics,
@@ -101,7 +115,7 @@ impl Ingest {
     /// # Errors
     /// See [`Refusal`]. After [`Refusal::Unavailable`] it may still get there: its number then marks the repetition.
     pub(super) async fn take(&self, caller: &Caller, value: &[u8]) -> Result<Accepted, Refusal> {
-        let begun = self.begin(caller, value);
+        let begun = self.begin(caller, value).await;
         self.end(begun).await
     }
 
@@ -116,7 +130,7 @@ impl Ingest {
         for value in values {
             let next = match halted {
                 Some(refusal) => Err(refusal),
-                None => self.begin(caller, value),
+                None => self.begin(caller, value).await,
             };
             halted = next.as_ref().err().copied().filter(|refusal| refusal.is_for_now());
             begun.push(next);
@@ -129,8 +143,8 @@ impl Ingest {
     }
 
     /// Checks a batch and puts it on its way.
-    fn begin(&self, caller: &Caller, value: &[u8]) -> Result<Begun, Refusal> {
-        let (key, accepted) = self.check(caller, value)?;
+    async fn begin(&self, caller: &Caller, value: &[u8]) -> Result<Begun, Refusal> {
+        let (key, accepted) = self.check(caller, value).await?;
         let Ok(permit) = Arc::clone(&self.in_flight).try_acquire_owned() else {
             return Err(Refusal::Busy);
         };
@@ -168,7 +182,7 @@ impl Ingest {
     }
 
     /// Parses as the stream will; gives the record's key.
-    fn check(&self, caller: &Caller, value: &[u8]) -> Result<(String, Accepted), Refusal> {
+    async fn check(&self, caller: &Caller, value: &[u8]) -> Result<(String, Accepted), Refusal> {
         let mut events: Vec<InputEvent> = Vec::new();
         let mut rejections = Rejections::default();
         let head = match parse(value, &self.limits, &mut events, &mut rejections) {
@@ -184,6 +198,12 @@ impl Ingest {
             caller.limited("batches");
             return Err(too_often.into());
         }
+        if let (Some(identity), Some(token)) = (&self.identity, caller.person())
+            && head.purpose != Purpose::Session
+            && !is_learned(identity, token).await?
+        {
+            return Err(caller.guarded());
+        }
         let accepted = Accepted {
             seq: head.seq,
             events: events.len() as u64,
@@ -191,6 +211,14 @@ impl Ingest {
         };
         Ok((key.to_owned(), accepted))
     }
+}
+
+/// Asked of the database for each batch: enrolment takes minutes, and what it teaches stays.
+async fn is_learned(identity: &Identity, who: &AccessToken) -> Result<bool, Refusal> {
+    identity.is_learned(who).await.map_err(|error| {
+        tracing::error!(%error, "the accounts database failed");
+        Refusal::Unavailable
+    })
 }
 
 /// Key of the record.

@@ -31,6 +31,10 @@ impl Problem {
                 StatusCode::BAD_REQUEST,
                 "the batch is for another purpose than this route",
             ),
+            Refusal::Guarded => (
+                StatusCode::FORBIDDEN,
+                "the mode is auth, or a second proof is asked for: nothing is learned, see POST /v1/me/mode",
+            ),
             Refusal::Forged(_) => (
                 StatusCode::FORBIDDEN,
                 "the batch names a tenant, subject or session that this credential may not speak for",

@@ -32,7 +32,7 @@ pub(super) const DOES_NOT_HOLD: Problem = Problem {
     retry_after_s: None,
 };
 
-/// Risk asks for a second proof first.
+/// Risk, or the weight of what is asked, wants a second proof first.
 pub(super) const STEP_UP: Problem = Problem {
     status: StatusCode::FORBIDDEN,
     reason: "step_up",

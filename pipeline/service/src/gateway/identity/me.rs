@@ -1,7 +1,8 @@
 //! One's own account.
 //!
 //! Invariant: whoever shows an access token is asked for in the database first: a sign-in that has ended shows and changes
-//! nothing, and while risk asks for a second proof nothing that protects the account is changed.
+//! nothing, and while risk asks for a second proof nothing that protects the account is changed. Whoever wants to be learned
+//! instead of guarded, or the account gone, has given that proof within the last minutes.
 
 use super::super::Gateway;
 use super::super::access::Caller;
@@ -75,6 +76,8 @@ pub(super) async fn view(person: Person) -> Result<Response, Problem> {
 }
 
 /// Removes the account, and asks for the erasure of what was learned of its owner.
+///
+/// 403 `step_up` where the sign-in gave no second proof within the last minutes: `POST /v1/me/step-up` asks for one.
 #[utoipa::path(
     delete,
     path = "/v1/me",
@@ -87,7 +90,7 @@ pub(super) async fn remove(
     caller: Caller,
     person: Person,
 ) -> Result<Response, Problem> {
-    person.settled().await?;
+    person.proved().await?;
     let (visitor, token) = (&person.visitor, &person.token);
     // First what can be repeated: with the account its owner could no longer ask.
     erase_own(&gateway, &caller, &token.tenant, &token.user).await?;
@@ -108,6 +111,8 @@ pub(super) struct ModeWish {
 }
 
 /// Has oneself learned, or guarded.
+///
+/// From `auth` to `train`, 403 `step_up` where the sign-in gave no second proof within the last minutes.
 #[utoipa::path(
     post,
     path = "/v1/me/mode",
@@ -121,7 +126,10 @@ pub(super) async fn set_mode(
     person: Person,
     Told(wish): Told<ModeWish>,
 ) -> Result<Response, Problem> {
-    person.settled().await?;
+    let me = person.settled().await?;
+    if (me.mode, wish.mode) == (Mode::Auth, Mode::Train) {
+        person.proved().await?;
+    }
     let visitor = &person.visitor;
     let visit = visitor.visit();
     let set = visitor.accounts().set_mode(&visit, &person.token, wish.mode);

@@ -54,6 +54,8 @@ pub(super) async fn list(person: Person) -> Result<Response, Problem> {
 }
 
 /// Begins to add a passkey.
+///
+/// 403 `step_up` where the sign-in gave no second proof within the last minutes: `POST /v1/me/step-up` asks for one.
 #[utoipa::path(
     post,
     path = "/v1/me/passkeys/begin",
@@ -67,7 +69,7 @@ pub(super) async fn list(person: Person) -> Result<Response, Problem> {
     )
 )]
 pub(super) async fn begin(person: Person) -> Result<Response, Problem> {
-    person.settled().await?;
+    person.proved().await?;
     let visitor = &person.visitor;
     let visit = visitor.visit();
     let begun = visitor.passkeys()?.begin_register(&visit, &person.token);
@@ -132,7 +134,7 @@ pub(super) async fn remove(
     person: Person,
     Path(passkey): Path<String>,
 ) -> Result<Response, Problem> {
-    person.settled().await?;
+    person.proved().await?;
     let visitor = &person.visitor;
     let visit = visitor.visit();
     let removed = visitor.passkeys()?.remove(&visit, &person.token, &passkey);

@@ -12,7 +12,7 @@ use crate::accounts::now_ms;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use ductus_accounts::{AccessToken, Accounts, Me, Passkeys, Secret, Visit};
+use ductus_accounts::{AccessToken, Accounts, Me, Passkeys, Proof, Secret, Visit};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use std::net::IpAddr;
@@ -78,6 +78,15 @@ impl Person {
         match me.step_up {
             None => Ok(me),
             Some(_) => Err(STEP_UP),
+        }
+    }
+
+    /// The same, where a second proof was given a moment ago: an open sign-in alone makes nobody its user.
+    pub(super) async fn proved(&self) -> Result<Me, Problem> {
+        let me = self.me().await?;
+        match me.proof {
+            Proof::Fresh => Ok(me),
+            Proof::Asked | Proof::Old => Err(STEP_UP),
         }
     }
 }

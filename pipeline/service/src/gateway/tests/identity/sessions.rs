@@ -168,6 +168,49 @@ fn a_step_up_is_asked_for_and_given() {
     Browser::of(&house.with_cookie("/v1/auth/refresh", &ann.cookie));
 }
 
+/// Anybody may sit down at an open sign-in, and would like to be learned as its user.
+#[test]
+fn who_is_guarded_is_not_learned_without_a_proof() {
+    let house = House::guarded();
+    let ann = house.register(ANN);
+    let mine = |who: &Browser, method: &str, path: &str, body| house.with_token(method, path, &who.token, body);
+    let send = |who: &Browser, purpose: &str| {
+        let batch = batch("s1", 0).replace("\"ann\"", &format!("\"{}\"", ann.user));
+        let batch = batch.replace(r#""purpose":"session""#, &format!(r#""purpose":"{purpose}""#));
+        mine(
+            who,
+            "POST",
+            "/v1/events",
+            Some(serde_json::from_str(&batch).expect("json")),
+        )
+    };
+    let set_mode = |who: &Browser, mode: &str| mine(who, "POST", "/v1/me/mode", Some(json!({ "mode": mode })));
+    for purpose in ["enrol", "collect", "session"] {
+        assert_eq!(send(&ann, purpose).status, 202, "{purpose}");
+    }
+    assert_eq!(set_mode(&ann, "auth").status, 200);
+    for purpose in ["enrol", "collect"] {
+        assert_eq!(send(&ann, purpose).reason(), (403, "guarded"), "{purpose}");
+    }
+    assert_eq!(send(&ann, "session").status, 202);
+
+    // From a trusted network the password alone signs in, which is no second proof.
+    let other = Browser::of(&house.log_in());
+    let refused = [
+        set_mode(&other, "train"),
+        mine(&other, "DELETE", "/v1/me", None),
+        mine(&other, "POST", "/v1/me/passkeys/begin", None),
+        mine(&other, "DELETE", "/v1/me/passkeys/x", None),
+    ];
+    for answer in refused {
+        assert_eq!(answer.reason(), (403, "step_up"));
+    }
+    let asked = mine(&other, "POST", "/v1/me/step-up", None);
+    assert_eq!(house.confirm(&asked, ANN).status, 200);
+    assert_eq!(set_mode(&other, "train").status, 200);
+    assert_eq!(send(&other, "enrol").status, 202);
+}
+
 #[test]
 fn a_decision_in_kafka_asks_its_user() {
     let house = House::guarded();
