@@ -67,7 +67,7 @@ export function AccountHome({ who, tools, ...face }: AccountHomeProps) {
                 ]}
               />
             </div>
-            {view === "account" ? <SecurityPanel me={me} /> : <Mode me={me} who={who} onChange={reload} face={face} />}
+            {view === "account" ? <SecurityPanel me={me} face={face} /> : <Mode me={me} who={who} onChange={reload} face={face} />}
           </>
         )}
       </Loaded>

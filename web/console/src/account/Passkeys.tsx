@@ -6,16 +6,17 @@ import { beginPasskeyMaking, dropPasskey, fetchPasskeys, keepPasskey } from "../
 import { Empty } from "../parts/Empty.tsx";
 import { Loaded } from "../parts/Loaded.tsx";
 import { Problem } from "../parts/Problem.tsx";
-import { useAction } from "../parts/use-action.ts";
 import { useResource } from "../parts/use-resource.ts";
+import type { FaceProps } from "./AccountPage.tsx";
 import { canUsePasskeys, makePasskey } from "./passkey.ts";
 import { asUser } from "./sign-in.ts";
+import { useProved } from "./use-proved.tsx";
 import classes from "./Account.module.css";
 
-export function Passkeys() {
+export function Passkeys({ face }: { face: FaceProps }) {
   const { resource, reload } = useResource(useCallback((signal: AbortSignal) => asUser((token) => fetchPasskeys(token, signal)), []));
   const [label, setLabel] = useState("");
-  const action = useAction();
+  const { action, question } = useProved(face);
 
   const add = async (): Promise<void> => {
     const made = await action.run(async () => {
@@ -52,6 +53,7 @@ export function Passkeys() {
           )
         }
       </Loaded>
+      {question}
       <Problem error={action.error} />
       {canUsePasskeys() ? (
         <form

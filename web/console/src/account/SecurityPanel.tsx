@@ -8,15 +8,23 @@ import { Confirm } from "../parts/Confirm.tsx";
 import { Facts } from "../parts/Facts.tsx";
 import { Panel } from "../parts/Panel.tsx";
 import { useAction } from "../parts/use-action.ts";
+import type { FaceProps } from "./AccountPage.tsx";
 import { Addresses } from "./Addresses.tsx";
 import { Passkeys } from "./Passkeys.tsx";
 import { PasswordForm } from "./PasswordForm.tsx";
 import { asUser, signIn } from "./sign-in.ts";
+import { useProved } from "./use-proved.tsx";
 import classes from "./Account.module.css";
 
-export function SecurityPanel({ me }: { me: Me }) {
+interface SecurityPanelProps {
+  me: Me;
+  face: FaceProps;
+}
+
+export function SecurityPanel({ me, face }: SecurityPanelProps) {
   const [asked, setAsked] = useState<"everywhere" | "delete" | null>(null);
-  const action = useAction();
+  const leaving = useAction();
+  const { action: deleting, question } = useProved(face);
   const close = (): void => { setAsked(null); };
   return (
     <div className={classes.halves}>
@@ -41,7 +49,7 @@ export function SecurityPanel({ me }: { me: Me }) {
         <PasswordForm />
       </Panel>
       <Panel title="Passkeys" hint="A passkey proves in one touch that it is you.">
-        <Passkeys />
+        <Passkeys face={face} />
       </Panel>
       <Panel title="Trusted networks" hint="From these your password is enough. Each has to be approved by a link in a mail.">
         <Addresses />
@@ -50,7 +58,7 @@ export function SecurityPanel({ me }: { me: Me }) {
         <Confirm
           title="Sign out everywhere?"
           verb="Sign out"
-          action={action}
+          action={leaving}
           onConfirm={async () => {
             await asUser(signOutEverywhere);
             signIn.left("You are signed out everywhere.");
@@ -65,7 +73,7 @@ export function SecurityPanel({ me }: { me: Me }) {
           title="Delete your account?"
           verb="Delete for good"
           typed="delete"
-          action={action}
+          action={deleting}
           onConfirm={async () => {
             await asUser(deleteMe);
             signIn.left("Your account is deleted, and what was learned of you with it.");
@@ -75,6 +83,7 @@ export function SecurityPanel({ me }: { me: Me }) {
           Your account and everything that was learned of your typing are deleted. It cannot be undone.
         </Confirm>
       )}
+      {question}
     </div>
   );
 }

@@ -10,7 +10,6 @@ import { setMode, type Me, type SignedIn } from "../api/identity.ts";
 import { actionMeaning, toneOf } from "../format/risk.ts";
 import { Panel } from "../parts/Panel.tsx";
 import { Problem } from "../parts/Problem.tsx";
-import { useAction } from "../parts/use-action.ts";
 import { ReasonList } from "../sessions/ReasonList.tsx";
 import { RiskBadge } from "../shell/RiskBadge.tsx";
 import { RiskNumber } from "../shell/RiskNumber.tsx";
@@ -20,6 +19,7 @@ import type { FaceProps } from "./AccountPage.tsx";
 import { newSession } from "./new-session.ts";
 import { asUser, signIn } from "./sign-in.ts";
 import { StepUpDialog } from "./StepUpDialog.tsx";
+import { useProved } from "./use-proved.tsx";
 import classes from "./Account.module.css";
 
 interface WorkPanelProps {
@@ -33,7 +33,7 @@ export function WorkPanel({ me, who, onChange, face }: WorkPanelProps) {
   const field = useRef<HTMLDivElement>(null);
   const [session, setSession] = useState(newSession);
   const [risk, setRisk] = useState<RiskEvent | null>(null);
-  const training = useAction();
+  const { action: training, question } = useProved(face);
   const held = me.step_up !== null;
 
   const onRisk = useCallback(
@@ -75,6 +75,7 @@ export function WorkPanel({ me, who, onChange, face }: WorkPanelProps) {
           Learn my rhythm again
         </Button>
       </Panel>
+      {question}
       {/* Another demand asks for another challenge. */}
       {me.step_up !== null && <StepUpDialog key={me.step_up.since_ms} face={face} onProved={proved} />}
     </div>

@@ -1,8 +1,8 @@
 /**
  * Who is signed in on this page.
  *
- * Invariants: the access token is in memory only; one refresh at a time, because a refresh token is good once; whoever the
- * gateway does not know any more is signed out here, too.
+ * Invariants: the access token is in memory only; one refresh at a time in all tabs, because a refresh token is good once;
+ * whoever the gateway does not know any more is signed out here, too.
  */
 
 import { ApiError } from "../api/http.ts";
@@ -68,7 +68,7 @@ function renew(why: string | null): Promise<string> {
 
 async function ask(why: string | null): Promise<string> {
   try {
-    const who = await refresh();
+    const who = await inTurn(refresh);
     change({ state: "in", who });
     return who.access_token;
   } catch (error) {
@@ -78,6 +78,11 @@ async function ask(why: string | null): Promise<string> {
     else if (status === 401 || current.state === "unknown") change({ state: "out", why });
     throw error;
   }
+}
+
+/** Two tabs that showed the same cookie at once would look like theft. Without TLS browsers have no locks. */
+function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  return "locks" in navigator ? navigator.locks.request("ductus-refresh", work) : work();
 }
 
 function change(next: SignIn): void {

@@ -162,6 +162,53 @@ test("a passkey is made, and stands in for the code", async () => {
   expect(stand.complaints).toEqual([]);
 });
 
+test("two tabs that open at once both stay signed in", async () => {
+  const page = await stand.open({ at: "#/account" });
+  await register(page);
+  const other = await page.context().newPage();
+  let [now, peak] = [0, 0];
+  await page.context().route("**/v1/auth/refresh", async (route) => {
+    peak = Math.max(peak, (now += 1));
+    // Long enough for the other to ask as well.
+    await page.waitForTimeout(500);
+    now -= 1;
+    await route.continue();
+  });
+  await Promise.all([page.reload(), other.goto(page.url())]);
+  for (const tab of [page, other]) await tab.getByRole("heading", { name: "Your workplace" }).waitFor();
+  expect(peak).toBe(1);
+});
+
+test("what would let another be the user asks for a proof, and then is done", async () => {
+  const page = await stand.open({ at: "#/account" });
+  await register(page);
+  await page.getByText("Account", { exact: true }).click();
+  let refused = 0;
+  await page.route("**/v1/me", async (route) => {
+    if (route.request().method() !== "DELETE" || (refused += 1) > 2) return route.continue();
+    const problem = { type: "urn:ductus:problem:step_up", title: "a second proof is asked for first", status: 403, reason: "step_up" };
+    return route.fulfill({ status: 403, contentType: "application/problem+json", body: JSON.stringify(problem) });
+  });
+  await page.getByRole("button", { name: /Delete my account/ }).click();
+  const ending = page.getByRole("dialog", { name: "Delete your account?" });
+  await ending.getByRole("textbox").fill("delete");
+  const proof = page.getByRole("dialog", { name: "Prove that it is you" });
+  await ending.getByRole("button", { name: "Delete for good" }).click();
+  await proof.getByLabel("Code").waitFor();
+  expect(await findings(page)).toEqual([]);
+  // Whoever does not prove it has changed nothing, and is told.
+  await page.keyboard.press("Escape");
+  await ending.getByRole("alert").getByText("Prove that it is you first.").waitFor();
+
+  await ending.getByRole("button", { name: "Delete for good" }).click();
+  await proof.getByLabel("Code").waitFor();
+  await proof.getByLabel("Code").fill(await latestCode());
+  await proof.getByRole("button", { name: "Confirm" }).click();
+  await page.getByText("Your account is deleted").waitFor();
+  expect(refused).toBe(3);
+  expect(stand.complaints).toEqual([]);
+});
+
 test("a network is approved by its mail; the password changes; the account ends", async () => {
   const page = await stand.open({ at: "#/account" });
   await register(page);
