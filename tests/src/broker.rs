@@ -3,6 +3,7 @@
 use crate::process::PATIENCE;
 use crate::world::required;
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -59,5 +60,21 @@ impl Drop for SpareBroker {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            self.show_what_matters();
+        }
+    }
+}
+
+impl SpareBroker {
+    /// What it said of transactions and of trouble: a broker can lose the markers of a transaction when it is killed, see
+    /// `docs/delivery.md`.
+    fn show_what_matters(&self) {
+        let script = PathBuf::from(required("DUCTUS_TEST_SPARE_KAFKA_START"));
+        let log = std::fs::read_to_string(script.with_file_name("broker.log")).unwrap_or_default();
+        let matters = |line: &&str| ["WARN", "ERROR", "ransaction"].iter().any(|word| line.contains(word));
+        for line in log.lines().filter(matters) {
+            eprintln!("broker: {line}");
+        }
     }
 }

@@ -100,7 +100,9 @@ impl Kafka {
         let script = folder.join("start.sh");
         let words = std::iter::once(launch.program.as_os_str()).chain(launch.arguments.iter().map(AsRef::as_ref));
         let words: Vec<String> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
-        files::write(&script, &format!("#!/bin/sh\nexec {}\n", words.join(" ")))?;
+        // Beside the script: what a broker says of its own crash is not to be had otherwise.
+        let log = r#">> "$(dirname "$0")/broker.log" 2>&1"#;
+        files::write(&script, &format!("#!/bin/sh\nexec {} {log}\n", words.join(" ")))?;
         files::make_executable(&script)?;
         Ok(script)
     }

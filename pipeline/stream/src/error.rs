@@ -50,6 +50,18 @@ pub enum StreamError {
         /// The bound.
         timeout_ms: u64,
     },
+    /// Kafka has not said whether the last transaction over the group's offsets counts.
+    #[error(
+        "the group's offsets of partitions {partitions:?} stayed pending for {waited_ms} ms: kafka has not finished the transaction \
+         of a checkpoint. It is asked again; if this stays, the transaction hangs: see 'A transaction that kafka never finishes' in \
+         docs/delivery.md"
+    )]
+    Pending {
+        /// Whose offsets were asked for.
+        partitions: Vec<i32>,
+        /// How long they were waited for.
+        waited_ms: u64,
+    },
     /// What a checkpoint kept cannot be read: nothing is guessed, the partition stands still until somebody decides.
     #[error("session state in partition {partition} at offset {offset} is refused: {source}")]
     State {

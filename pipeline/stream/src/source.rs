@@ -14,7 +14,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{Offset, Statistics, TopicPartitionList};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -169,10 +169,16 @@ impl Input for Source {
     fn positions(&mut self, partitions: &[i32]) -> Result<Vec<Position>, StreamError> {
         let asked = self.list(partitions.iter().map(|&partition| (partition, Offset::Invalid)))?;
         // Waits for a transaction that is about to commit offsets of these partitions.
-        let committed = self
-            .consumer
-            .committed_offsets(asked, self.timeout)
-            .map_err(kafka("reading committed offsets"))?;
+        let committed =
+            self.consumer
+                .committed_offsets(asked, self.timeout)
+                .map_err(|error| match error.rdkafka_error_code() {
+                    Some(RDKafkaErrorCode::OperationTimedOut) => StreamError::Pending {
+                        partitions: partitions.to_vec(),
+                        waited_ms: self.timeout.as_millis() as u64,
+                    },
+                    _ => kafka("reading committed offsets")(error),
+                })?;
         let mut positions = Vec::with_capacity(partitions.len());
         for element in committed.elements() {
             element.error().map_err(kafka("reading committed offsets"))?;
