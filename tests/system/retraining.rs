@@ -6,7 +6,7 @@ use ductus_dynamics::window::RELEASE_TIMEOUT_US;
 use ductus_tests::oracle;
 use ductus_tests::process::{PATIENCE, last_json};
 use ductus_tests::world::World;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -25,9 +25,15 @@ async fn history_trains_a_model_that_goes_live_and_back() {
     let archive = world.start(&["archive"]).await;
 
     let before = play(&world, "first.ndjson", "").await;
+    let disowned = confirm(&world, before.last().unwrap()).await;
     let old = model_of(&before, "");
     let prediction = oracle::predict(&world.kafka.topic("events"), &world.kafka.read("events"));
     world.until_history_holds(&prediction, before.len() as u64).await;
+    let start = Instant::now();
+    while world.query("SELECT session FROM feedback WHERE verdict = 'confirmed'") != [json!({ "session": disowned })] {
+        assert!(start.elapsed() < PATIENCE, "feedback does not reach history");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
     archive.stop();
     dwell_by_class_and_user_is_right(&world);
 
@@ -77,6 +83,26 @@ async fn history_trains_a_model_that_goes_live_and_back() {
     let back = play(&world, "first.ndjson", "third-").await;
     assert_eq!(model_of(&back, "third-"), old);
     score.stop();
+}
+
+/// Says of a decision, as a gateway would, that it was somebody else. Its session.
+async fn confirm(world: &World, decision: &Value) -> String {
+    let session = session_of(decision).to_owned();
+    let feedback = json!({
+        "v": 1,
+        "id": "00000000000000000000000000000001",
+        "tenant": decision["tenant"],
+        "decision": decision["id"],
+        "session": session,
+        "subject": decision["subject"],
+        "verdict": "confirmed",
+        "by": "eve",
+        "note": null,
+        "time_us": decision["time_us"],
+    });
+    let value = feedback.to_string();
+    world.kafka.put("feedback", "decision/eve", value.as_bytes()).await;
+    session
 }
 
 /// Replays a file with another prefix to its session names; every decision so far, once all that must come have come.

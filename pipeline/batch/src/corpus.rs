@@ -10,7 +10,7 @@ use crate::{interrupt, progress};
 use anyhow::{Context, Result, bail};
 use ductus_dynamics::event::{EventKind, InputEvent, KeyDetail, Modality};
 use ductus_dynamics::wire::Purpose;
-use ductus_history::{SessionFilter, StoredSession, Tables};
+use ductus_history::{Disowned, SessionFilter, StoredSession, Tables};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -91,7 +91,7 @@ pub fn from_folders(sources: &[DataSource], modality: Modality, detail: KeyDetai
     Ok(finish(people))
 }
 
-/// Reads people from the history tables, ordered by tenant and pseudonym.
+/// Reads people from the history tables, ordered by tenant and pseudonym, without what was said to be somebody else's.
 pub fn from_history(root: &str, modality: Modality, detail: KeyDetail) -> Result<Vec<Person>> {
     from_history_noting(root, modality, detail, |_| ())
 }
@@ -104,8 +104,10 @@ pub fn from_history_noting(
     mut note: impl FnMut(&StoredSession),
 ) -> Result<Vec<Person>> {
     let mut tables = Tables::open(root)?;
+    let without = disowned(&mut tables)?;
     let filter = SessionFilter {
         claimed: true,
+        without,
         modality: Some(modality),
         ..SessionFilter::default()
     };
@@ -126,6 +128,20 @@ pub fn from_history_noting(
         add(&mut people, &stored.tenant, subject, session, modality);
     }
     Ok(finish(people))
+}
+
+/// The sessions that somebody who looked into them said were another's: nobody learns a subject from those.
+pub fn disowned(tables: &mut Tables) -> Result<Disowned> {
+    let disowned = tables
+        .disowned()
+        .with_context(|| format!("cannot read the feedback in {}", tables.root()))?;
+    if !disowned.is_empty() {
+        tracing::info!(
+            sessions = disowned.len(),
+            "left out, because they were said to be somebody else's"
+        );
+    }
+    Ok(disowned)
 }
 
 /// Reads the sessions of one folder in the data set's own order, parsed as the stream parses them.

@@ -3,7 +3,7 @@
 //! Invariants: one word a value, never written twice; a test holds them against serde's.
 
 use ductus_dynamics::event::{Button, KeyClass, KeyDetail, Modality};
-use ductus_dynamics::wire::{Action, Closed, Keyboard, Layout, Pointer, Purpose};
+use ductus_dynamics::wire::{Action, Closed, FeedbackVerdict, Keyboard, Layout, Pointer, Purpose};
 
 /// A closed list of values with a word for each.
 pub(crate) trait Named: Copy + PartialEq + 'static {
@@ -44,6 +44,7 @@ named!(Button { Primary = "primary", Secondary = "secondary", Middle = "middle",
 named!(Modality { Keystroke = "keystroke", Pointer = "pointer" });
 named!(Closed { Count = "count", Pause = "pause", End = "end", ClockStep = "clock_step" });
 named!(Action { Allow = "allow", StepUp = "step_up", Terminate = "terminate", InsufficientData = "insufficient_data" });
+named!(FeedbackVerdict { FalseAlarm = "false_alarm", Confirmed = "confirmed" });
 named!(KeyClass {
     Letter = "letter",
     LetterLeft = "letter_left",
@@ -94,6 +95,7 @@ mod tests {
         check::<Modality>();
         check::<Closed>();
         check::<Action>();
+        check::<FeedbackVerdict>();
         check::<KeyClass>();
         assert_eq!(KeyClass::NAMES.len(), KeyClass::ALL.len());
     }

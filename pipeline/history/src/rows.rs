@@ -5,10 +5,12 @@
 
 mod decisions;
 mod events;
+mod feedback;
 mod windows;
 
 pub use decisions::DecisionRows;
 pub use events::EventRows;
+pub use feedback::FeedbackRows;
 pub use windows::WindowRows;
 
 use crate::error::HistoryError;

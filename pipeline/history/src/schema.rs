@@ -18,11 +18,13 @@ pub enum Table {
     Windows,
     /// One row a decision.
     Decisions,
+    /// One row a word on a decision.
+    Feedback,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 3] = [Self::Events, Self::Windows, Self::Decisions];
+    pub const ALL: [Self; 4] = [Self::Events, Self::Windows, Self::Decisions, Self::Feedback];
 
     /// Its name: folder under the root, and name in SQL.
     pub fn name(self) -> &'static str {
@@ -30,6 +32,7 @@ impl Table {
             Self::Events => "events",
             Self::Windows => "windows",
             Self::Decisions => "decisions",
+            Self::Feedback => "feedback",
         }
     }
 
@@ -41,6 +44,9 @@ impl Table {
             }
             Self::Windows => "one row a closed window; features are row-major, steps × features of layout_hash",
             Self::Decisions => "one row a decision; risk 0-100, confidence 0-1, reasons as JSON",
+            Self::Feedback => {
+                "one row a word on a decision: false_alarm, it was the subject; confirmed, it was somebody else; the latest counts"
+            }
         }
     }
 
@@ -59,6 +65,7 @@ impl Table {
             Self::Windows | Self::Decisions => {
                 &[PARTITION_COLUMN, "tenant", "subject", "session", "modality", "sequence"]
             }
+            Self::Feedback => &[PARTITION_COLUMN, "tenant", "subject", "session", "time_us"],
         }
     }
 }
@@ -75,6 +82,7 @@ pub fn arrow_schema(table: Table) -> SchemaRef {
         Table::Events => events(),
         Table::Windows => windows(),
         Table::Decisions => decisions(),
+        Table::Feedback => feedback(),
     }))
 }
 
@@ -181,6 +189,19 @@ fn decisions() -> Vec<Field> {
         must("source_topic", DataType::Utf8),
         must("source_partition", DataType::Int32),
         must("source_offset", DataType::Int64),
+    ]);
+    fields
+}
+
+fn feedback() -> Vec<Field> {
+    let mut fields = identity();
+    fields.extend([
+        must("id", DataType::Utf8),
+        must("decision", DataType::Utf8),
+        must("verdict", DataType::Utf8),
+        may("by", DataType::Utf8),
+        may("note", DataType::Utf8),
+        must("time_us", DataType::Int64),
     ]);
     fields
 }

@@ -3,6 +3,7 @@
 //! Invariants: sessions come in the order of tenant, subject, session, and their events in source order, whatever files they
 //! lie in; the events are held once, in the compact form of the domain, while files are decoded row group by row group.
 
+use crate::disowned::Disowned;
 use crate::error::HistoryError;
 use crate::names::kind;
 use crate::read::Columns;
@@ -24,6 +25,8 @@ pub struct SessionFilter {
     pub sessions: Option<BTreeSet<String>>,
     /// Only sessions of somebody who is claimed.
     pub claimed: bool,
+    /// Not these.
+    pub without: Disowned,
     /// Only events of this modality, and those that concern the whole session.
     pub modality: Option<Modality>,
 }
@@ -195,6 +198,7 @@ impl SessionFilter {
                 .is_none_or(|wanted| subject.is_some_and(|subject| wanted.contains(subject)))
             && self.sessions.as_ref().is_none_or(|wanted| wanted.contains(session))
             && (!self.claimed || subject.is_some())
+            && !self.without.contains(tenant, session)
     }
 
     fn takes_kind(&self, kind: &EventKind) -> bool {

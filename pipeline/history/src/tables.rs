@@ -1,4 +1,4 @@
-//! The three Delta tables under one root: open, append once, read.
+//! The Delta tables under one root: open, append once, read.
 //!
 //! Invariants:
 //! - An append with a transaction is committed against the very snapshot in which the table's last version of that application

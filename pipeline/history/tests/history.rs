@@ -9,11 +9,12 @@ use ductus_dynamics::line::{Ready, SessionId};
 use ductus_dynamics::parse::BatchHead;
 use ductus_dynamics::window::{Keystroke, Release, Steps, Window};
 use ductus_dynamics::wire::{
-    Action, Clock, Closed, Decision, Device, Keyboard, Layout, Pointer, Purpose, Reason, Score, Source, WindowRef,
+    Action, Clock, Closed, Decision, Device, Feedback, FeedbackVerdict, Keyboard, Layout, Pointer, Purpose, Reason,
+    Score, Source, WindowRef,
 };
 use ductus_history::{
-    Appended, DecisionRows, EventRows, RowSource, SessionFilter, Span, StoredSession, Table, Tables, Txn, WindowFilter,
-    WindowKey, WindowRows, arrow_schema,
+    Appended, DecisionRows, EventRows, FeedbackRows, RowSource, SessionFilter, Span, StoredSession, Table, Tables, Txn,
+    WindowFilter, WindowKey, WindowRows, arrow_schema,
 };
 use expect_test::{Expect, expect};
 use std::collections::{BTreeSet, HashSet};
@@ -200,6 +201,17 @@ fn schemas_are_reviewed() {
           source_topic Utf8
           source_partition Int32
           source_offset Int64
+        feedback
+          event_date Date32
+          tenant Utf8
+          subject? Utf8
+          session Utf8
+          id Utf8
+          decision Utf8
+          verdict Utf8
+          by? Utf8
+          note? Utf8
+          time_us Int64
     "#]]
     .assert_eq(&text);
 }
@@ -299,6 +311,66 @@ fn filters_and_clock_steps() {
     // Down, up, blur, end of both batches; the clock stepped between them.
     assert_eq!((ann.events.len(), ann.clock_steps), (8, vec![4]));
     assert_eq!(ann.purpose, Purpose::Session);
+}
+
+#[test]
+fn sessions_of_somebody_else_are_known_by_the_latest_word() {
+    use FeedbackVerdict::{Confirmed, FalseAlarm};
+    let folder = tempfile::tempdir().unwrap();
+    let mut tables = open(&folder);
+    let batch = events(DAY_US);
+    let rows = event_rows(&[
+        (head(Some("ann"), "s1", 0), 1, &batch),
+        (head(Some("ann"), "s2", 0), 2, &batch),
+    ]);
+    tables.append(Table::Events, &[rows], None).unwrap();
+    let mut said = |words: &[(&str, &str, &str, FeedbackVerdict, i64)]| {
+        let mut rows = FeedbackRows::new();
+        for (tenant, session, decision, verdict, time_us) in words {
+            rows.push(&Feedback {
+                v: 1,
+                id: format!("{decision}-{time_us}"),
+                tenant: (*tenant).to_owned(),
+                decision: (*decision).to_owned(),
+                session: (*session).to_owned(),
+                subject: Some("ann".to_owned()),
+                verdict: *verdict,
+                by: None,
+                note: None,
+                time_us: *time_us,
+            });
+        }
+        tables.append(Table::Feedback, &[rows.finish().unwrap()], None).unwrap();
+        let without = tables.disowned().unwrap();
+        let filter = SessionFilter {
+            without,
+            ..Default::default()
+        };
+        let left: Vec<String> = tables.read_sessions(&filter).unwrap().map(|s| s.session).collect();
+        left.join(" ")
+    };
+    // Another tenant's session of the same name is another's.
+    assert_eq!(said(&[("other", "s2", "d0", Confirmed, 9)]), "s1 s2");
+    assert_eq!(said(&[("acme", "s1", "d1", FalseAlarm, 5)]), "s1 s2");
+    assert_eq!(
+        said(&[("acme", "s1", "d1", Confirmed, 4)]),
+        "s1 s2",
+        "it was said before"
+    );
+    assert_eq!(
+        said(&[("acme", "s1", "d2", Confirmed, 6)]),
+        "s2",
+        "one decision is enough"
+    );
+    assert_eq!(
+        said(&[("acme", "s1", "d2", FalseAlarm, 7), ("acme", "s2", "d3", Confirmed, 7)]),
+        "s1"
+    );
+    assert_eq!(
+        said(&[("acme", "s2", "d3", FalseAlarm, 7)]),
+        "s1",
+        "of two words of one moment the graver one"
+    );
 }
 
 #[test]
@@ -587,7 +659,7 @@ fn check_row(batch: &RecordBatch, expect: Expect) {
 fn table_uris_are_urls() {
     let folder = tempfile::tempdir().unwrap();
     let uris = open(&folder).table_uris();
-    assert_eq!(uris.map_names(), ["events", "windows", "decisions"]);
+    assert_eq!(uris.map_names(), ["events", "windows", "decisions", "feedback"]);
     assert!(
         uris.iter()
             .all(|(name, uri)| uri.starts_with("file:///") && uri.trim_end_matches('/').ends_with(name))

@@ -1,9 +1,10 @@
-//! The role `archive`: events, windows and decisions to the Delta tables.
+//! The role `archive`: events, windows, decisions and what was said of them to the Delta tables.
 //!
 //! ```text
 //! events ─ consumer ─► parse ─► event rows ─┐
 //!                  └─► Line  ─► window rows ├─ every flush ─► Delta, one commit a table ─► offsets
-//! decisions ───────► read ──► decision rows ┘
+//! decisions ───────► read ──► decision rows ┤
+//! feedback ────────► read ──► feedback rows ┘
 //! ```
 //!
 //! Invariants:
@@ -32,10 +33,10 @@ use crate::index::consumer::{Change, Commit, Member};
 use crate::shutdown::Shutdown;
 use anyhow::Context;
 use ductus_dynamics::line::LineConfig;
-use ductus_history::{HistoryError, Tables};
+use ductus_history::{HistoryError, Table, Tables};
 use flush::Outcome;
 use metrics::ArchiveMetrics;
-use partition::{Decisions, Events, Position};
+use partition::{Decisions, Events, Position, Words};
 use rdkafka::consumer::CommitMode;
 use rdkafka::message::{BorrowedMessage, Message};
 use std::collections::BTreeMap;
@@ -45,6 +46,7 @@ use std::time::{Duration, Instant};
 /// Numbers of the topics in the consumer's list.
 const EVENTS: usize = 0;
 const DECISIONS: usize = 1;
+const FEEDBACK: usize = 2;
 /// One wait for a record; while it lasts nothing else is looked after.
 const POLL: Duration = Duration::from_millis(20);
 /// Waiting times after the store failed.
@@ -71,7 +73,11 @@ pub fn run(
     let Some(tables) = open(&config.archive.tables, health, &shutdown)? else {
         return Ok(());
     };
-    let topics = [config.topics.events.as_str(), config.topics.decisions.as_str()];
+    let topics = [
+        config.topics.events.as_str(),
+        config.topics.decisions.as_str(),
+        config.topics.feedback.as_str(),
+    ];
     let member = Member::join(config, &config.archive.group, &topics, metrics.lag.clone())?;
     let mut archive = Archive {
         // What a restart cannot rebuild may not matter: sessions that were forgotten are not remembered here.
@@ -90,6 +96,7 @@ pub fn run(
         member,
         events: BTreeMap::new(),
         decisions: BTreeMap::new(),
+        words: BTreeMap::new(),
         committed: Vec::new(),
         rows: 0,
         flushed: Instant::now(),
@@ -98,7 +105,7 @@ pub fn run(
     };
     tracing::info!(
         tables = config.archive.tables,
-        "archiving events, windows and decisions"
+        "archiving events, windows, decisions and feedback"
     );
     while !shutdown.is_requested() {
         archive.turn()?;
@@ -136,7 +143,7 @@ struct Archive {
     // PROPERTIES
     line: Arc<LineConfig>,
     group: String,
-    topics: [String; 2],
+    topics: [String; 3],
     rows_max: usize,
     repeats_max: usize,
     age_max: Duration,
@@ -147,6 +154,8 @@ struct Archive {
     member: Member,
     events: BTreeMap<i32, Events>,
     decisions: BTreeMap<i32, Decisions>,
+    /// What was said of decisions.
+    words: BTreeMap<i32, Words>,
     /// What was committed last.
     committed: Vec<Commit>,
     /// Rows that wait, windows weighted by their steps.
@@ -188,20 +197,20 @@ impl Archive {
     /// A partition that comes or goes is begun afresh: what waited of it is read again by its next owner.
     fn forget(&mut self, change: Change) {
         let (Change::Assigned(topic, partition) | Change::Revoked(topic, partition)) = change;
-        if topic == EVENTS {
-            self.events.remove(&partition);
-        } else {
-            self.decisions.remove(&partition);
+        match topic {
+            EVENTS => drop(self.events.remove(&partition)),
+            DECISIONS => drop(self.decisions.remove(&partition)),
+            _ => drop(self.words.remove(&partition)),
         }
         self.committed.clear();
         self.count_rows();
     }
 
     fn take(&mut self, record: &Taken) {
-        let taken = if record.place.topic == EVENTS {
-            self.take_events(record)
-        } else {
-            self.take_decision(record)
+        let taken = match record.place.topic {
+            EVENTS => self.take_events(record),
+            DECISIONS => self.take_decision(record),
+            _ => self.take_word(record),
         };
         if let Err(error) = taken {
             // It is read again; without its partition's state nothing can be told of it.
@@ -219,7 +228,10 @@ impl Archive {
         let Place { partition, offset, .. } = record.place;
         if !self.events.contains_key(&partition) {
             let (committed, position) = self.position(EVENTS, partition)?;
-            let last = self.last_offsets(EVENTS, partition)?;
+            let last = [
+                self.last_offset(Table::Events, EVENTS, partition)?,
+                self.last_offset(Table::Windows, EVENTS, partition)?,
+            ];
             let begun = Events::begin(&self.line, &self.topics[EVENTS], partition, position, last);
             self.events.insert(partition, begun);
             if committed.is_some_and(|committed| committed > offset) {
@@ -244,7 +256,7 @@ impl Archive {
     fn take_decision(&mut self, record: &Taken) -> anyhow::Result<()> {
         let Place { partition, offset, .. } = record.place;
         if !self.decisions.contains_key(&partition) {
-            let [last, _] = self.last_offsets(DECISIONS, partition)?;
+            let last = self.last_offset(Table::Decisions, DECISIONS, partition)?;
             let begun = Decisions::begin(last, offset, self.repeats_max);
             let from = begun.read_from();
             self.decisions.insert(partition, begun);
@@ -274,12 +286,26 @@ impl Archive {
         Ok((committed.map(|(offset, _)| offset), position))
     }
 
-    /// Last offsets that the tables have of a partition: of its own table, and of the windows.
-    fn last_offsets(&mut self, topic: usize, partition: i32) -> Result<[Option<i64>; 2], HistoryError> {
+    fn take_word(&mut self, record: &Taken) -> anyhow::Result<()> {
+        let Place { partition, offset, .. } = record.place;
+        if !self.words.contains_key(&partition) {
+            let last = self.last_offset(Table::Feedback, FEEDBACK, partition)?;
+            self.words.insert(partition, Words::begin(last, offset));
+        }
+        if let Some(words) = self.words.get_mut(&partition) {
+            let before = words.weight();
+            if words.take(offset, &record.value) == partition::Taken::Unreadable {
+                self.metrics.unreadable(1);
+            }
+            self.rows += words.weight() - before;
+        }
+        Ok(())
+    }
+
+    /// Last offset that a table has of a partition.
+    fn last_offset(&mut self, table: Table, topic: usize, partition: i32) -> Result<Option<i64>, HistoryError> {
         let app_id = self.app_id(topic, partition);
-        let [own, windows] = flush::tables_of(topic);
-        let last = self.tables.last_txn(own, &app_id)?;
-        Ok([last, self.tables.last_txn(windows, &app_id)?])
+        self.tables.last_txn(table, &app_id)
     }
 
     fn app_id(&self, topic: usize, partition: i32) -> String {
@@ -338,8 +364,11 @@ impl Archive {
         let decisions = std::mem::take(&mut self.decisions)
             .into_keys()
             .map(|partition| (DECISIONS, partition));
+        let words = std::mem::take(&mut self.words)
+            .into_keys()
+            .map(|partition| (FEEDBACK, partition));
         self.committed.clear();
-        for (topic, partition) in events.chain(decisions) {
+        for (topic, partition) in events.chain(decisions).chain(words) {
             match self.member.committed(topic, partition) {
                 Ok(committed) => self.back_to(topic, partition, committed.map(|(offset, _)| offset)),
                 Err(error) => {
@@ -367,7 +396,8 @@ impl Archive {
     fn count_rows(&mut self) {
         let events: usize = self.events.values().map(Events::weight).sum();
         let decisions: usize = self.decisions.values().map(Decisions::weight).sum();
-        self.rows = events + decisions;
+        let words: usize = self.words.values().map(Words::weight).sum();
+        self.rows = events + decisions + words;
         self.metrics.held(self.rows);
     }
 

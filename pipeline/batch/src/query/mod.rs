@@ -1,6 +1,6 @@
 //! The command `query`: SQL with DataFusion over the Delta tables of history.
 //!
-//! Tables `events`, `windows`, `decisions`, and the view [`keystrokes`](KEYSTROKES) with one row a key press, so that a
+//! Tables `events`, `windows`, `decisions`, `feedback`, and the view [`keystrokes`](KEYSTROKES) with one row a key press, so that a
 //! question about typing is one short SELECT. Functions `dwell(pressed_us, released_us)` and
 //! `flight(released_us, pressed_us)` give milliseconds.
 //!
@@ -25,7 +25,7 @@ use std::time::Duration;
 /// Options of `query`.
 #[derive(Args, Clone, Debug)]
 pub struct QueryArgs {
-    /// One SELECT over events, windows, decisions or keystrokes.
+    /// One SELECT over events, windows, decisions, feedback or keystrokes.
     pub sql: String,
     /// The tables' folder or URL.
     #[arg(long)]

@@ -5,8 +5,8 @@
 //! costs in detection time is measured by playing history's own people through the line with others of their tenant taking
 //! over (see the protocol `continuous`). The file goes to `decision.thresholds_file` of the role `score`.
 //!
-//! Invariants: history's people are taken for who they say they are, but for `--without` sessions; nothing outside the bounds
-//! is ever written; without enough days the tenant's threshold holds, and without enough people the configured one.
+//! Invariants: history's people are taken for who they say they are, but for sessions that feedback or `--without` says were
+//! another's; nothing outside the bounds is ever written; without enough days the tenant's threshold holds, and without enough people the configured one.
 
 mod budget;
 mod choose;
@@ -25,6 +25,7 @@ use arrow::datatypes::{Float32Type, Int64Type};
 use choose::{Bounds, Day};
 use clap::Args;
 use ductus_dynamics::decide::DecisionPolicy;
+use ductus_history::Tables;
 use ductus_scorer::{Contract, Manifest, Model};
 use ductus_stream::thresholds::{Tenant, ThresholdsFile, VERSION};
 use serde::Serialize;
@@ -62,7 +63,7 @@ pub struct ThresholdsArgs {
     /// No threshold above this risk.
     #[arg(long, default_value = "99.5")]
     pub ceiling: f32,
-    /// A session that is known to have been somebody else's; may be given again.
+    /// A session that is known to have been somebody else's, beside those that feedback says so of; may be given again.
     #[arg(long)]
     pub without: Vec<String>,
     /// Threads that embed.
@@ -179,19 +180,14 @@ fn check(args: &ThresholdsArgs) -> Result<Bounds> {
 
 /// Every subject's days with their highest risk, and the time of the latest decision.
 fn days(args: &ThresholdsArgs) -> Result<(Vec<Day>, i64)> {
-    // A session's name stands between quotes; a quote in it is doubled.
-    let without: Vec<String> = args
-        .without
-        .iter()
-        .map(|name| format!("'{}'", name.replace('\'', "''")))
-        .collect();
-    let without = match without.as_slice() {
-        [] => String::new(),
-        names => format!(" AND session NOT IN ({})", names.join(", ")),
-    };
+    let mut tables = Tables::open(&args.history)?;
+    let disowned = corpus::disowned(&mut tables)?;
+    let disowned = disowned.iter().map(|(tenant, session)| format!("{tenant}/{session}"));
+    let without = not_in("session", args.without.iter().cloned());
+    let disowned = not_in("tenant || '/' || session", disowned);
     let sql = format!(
         "SELECT tenant, subject, max(risk) AS risk, max(time_us) AS until_us FROM decisions \
-         WHERE subject IS NOT NULL AND llr IS NOT NULL{without} GROUP BY tenant, subject, event_date \
+         WHERE subject IS NOT NULL AND llr IS NOT NULL{without}{disowned} GROUP BY tenant, subject, event_date \
          ORDER BY tenant, subject, event_date"
     );
     let (mut days, mut until_us) = (Vec::new(), 0);
@@ -218,6 +214,15 @@ fn days(args: &ThresholdsArgs) -> Result<(Vec<Day>, i64)> {
         }
     }
     Ok((days, until_us))
+}
+
+/// A condition more, where there is any name. Each stands between quotes; a quote in it is doubled.
+fn not_in(what: &str, names: impl Iterator<Item = String>) -> String {
+    let names: Vec<String> = names.map(|name| format!("'{}'", name.replace('\'', "''"))).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        names => format!(" AND {what} NOT IN ({})", names.join(", ")),
+    }
 }
 
 /// A column of text, however the engine keeps it.

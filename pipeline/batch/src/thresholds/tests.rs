@@ -3,8 +3,8 @@
 use super::*;
 use ductus_dynamics::event::Modality;
 use ductus_dynamics::id::decision_id;
-use ductus_dynamics::wire::{Action, Closed, Decision, Score, Source, WindowRef};
-use ductus_history::{DecisionRows, Table, Tables};
+use ductus_dynamics::wire::{Action, Closed, Decision, Feedback, FeedbackVerdict, Score, Source, WindowRef};
+use ductus_history::{DecisionRows, FeedbackRows, Table, Tables};
 use std::path::Path;
 
 const DAY_US: i64 = 86_400_000_000;
@@ -69,6 +69,55 @@ fn args(history: &str, out: &Path, more: &[&str]) -> ThresholdsArgs {
     let mut words = vec!["thresholds", "--history", history, "--out", out.to_str().unwrap()];
     words.extend(more);
     <Line as clap::Parser>::try_parse_from(words).unwrap().thresholds
+}
+
+/// What somebody said of a decision, `at` days after all of them.
+fn word(about: &Decision, verdict: FeedbackVerdict, by: &str, at: i64) -> Feedback {
+    Feedback {
+        v: 1,
+        id: format!("{by}-{at}"),
+        tenant: about.tenant.clone(),
+        decision: about.id.clone(),
+        session: about.session.clone(),
+        subject: about.subject.clone(),
+        verdict,
+        by: Some(by.to_owned()),
+        note: None,
+        time_us: about.time_us + at * DAY_US,
+    }
+}
+
+#[test]
+fn what_was_said_of_decisions_counts() {
+    use FeedbackVerdict::{Confirmed, FalseAlarm};
+    let folder = tempfile::tempdir().unwrap();
+    let mut decisions: Vec<Decision> = (0..40).map(|day| decision("s-ann", day, 0, 20.0, Some(2.0))).collect();
+    for (day, risk) in [(7, 99.0), (8, 98.0), (9, 97.0)] {
+        decisions[day].risk = risk;
+    }
+    let history = history(&folder.path().join("tables"), &decisions);
+    let said = |words: &[Feedback]| {
+        let mut rows = FeedbackRows::new();
+        words.iter().for_each(|word| rows.push(word));
+        let mut tables = Tables::open(&history).unwrap();
+        tables.append(Table::Feedback, &[rows.finish().unwrap()], None).unwrap();
+        let out = folder.path().join("thresholds.json");
+        let args = args(&history, &out, &["--budget", "1 per 20d", "--floor", "10"]);
+        let found = thresholds(&args).unwrap();
+        (found.subject_days, found.tenants["acme"])
+    };
+    let step_up = |found: (usize, f32)| (found.0, (90.0..100.0).contains(&found.1));
+    // Three days of forty are loud, and all were hers: more than the budget bears, so the threshold is above them.
+    assert_eq!(step_up(said(&[word(&decisions[7], FalseAlarm, "eve", 1)])), (40, true));
+    // Two were somebody else's.
+    let confirmed = [8, 9].map(|day| word(&decisions[day], Confirmed, "eve", 1));
+    let (days, risk) = said(&confirmed);
+    assert_eq!(days, 38);
+    // Another looked again, and it was her after all: the latest word counts, in whatever file it lies.
+    let again = [8, 9].map(|day| word(&decisions[day], FalseAlarm, "bob", 2));
+    let (days_again, risk_again) = said(&again);
+    assert_eq!(days_again, 40);
+    assert!(risk <= risk_again, "{risk} {risk_again}");
 }
 
 #[test]

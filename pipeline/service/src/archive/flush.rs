@@ -4,7 +4,7 @@
 //! tables the next try goes on with those that are missing; offsets are given only when all tables are written.
 
 use super::partition::{Events, Waiting};
-use super::{Archive, DECISIONS, EVENTS};
+use super::{Archive, DECISIONS, EVENTS, FEEDBACK};
 use crate::index::batch::Place;
 use crate::index::consumer::Commit;
 use ductus_history::{Appended, HistoryError, RecordBatch, Span, Table, Txn};
@@ -18,12 +18,12 @@ pub(super) enum Outcome {
     Conflict,
 }
 
-/// The table of a topic's own rows, and the one of its windows (for decisions there is none: its own again).
-pub(super) fn tables_of(topic: usize) -> [Table; 2] {
-    if topic == EVENTS {
-        [Table::Events, Table::Windows]
-    } else {
-        [Table::Decisions, Table::Decisions]
+/// The topic whose rows a table has.
+fn topic_of(table: Table) -> usize {
+    match table {
+        Table::Events | Table::Windows => EVENTS,
+        Table::Decisions => DECISIONS,
+        Table::Feedback => FEEDBACK,
     }
 }
 
@@ -35,6 +35,9 @@ impl Archive {
         }
         for decisions in self.decisions.values_mut() {
             decisions.seal()?;
+        }
+        for words in self.words.values_mut() {
+            words.seal()?;
         }
         let mut written = Vec::new();
         for table in Table::ALL {
@@ -50,11 +53,10 @@ impl Archive {
     fn write_table(&mut self, table: Table) -> Result<Option<usize>, HistoryError> {
         let mut batches: Vec<RecordBatch> = Vec::new();
         let mut spans = Vec::new();
-        let topic = if table == Table::Decisions { DECISIONS } else { EVENTS };
         for (partition, waiting) in self.waiting(table) {
             if let Some((rows, after, version)) = waiting.to_write() {
                 batches.extend_from_slice(rows);
-                let app_id = self.app_id(topic, partition);
+                let app_id = self.app_id(topic_of(table), partition);
                 spans.push(Span {
                     txn: Txn { app_id, version },
                     after,
@@ -103,6 +105,11 @@ impl Archive {
                 .iter()
                 .map(|(partition, it)| (*partition, &it.decisions))
                 .collect(),
+            Table::Feedback => self
+                .words
+                .iter()
+                .map(|(partition, it)| (*partition, &it.feedback))
+                .collect(),
         }
     }
 
@@ -111,6 +118,7 @@ impl Archive {
             Table::Events => self.events.values_mut().for_each(|events| events.events.written()),
             Table::Windows => self.events.values_mut().for_each(Events::windows_written),
             Table::Decisions => self.decisions.values_mut().for_each(|it| it.decisions.written()),
+            Table::Feedback => self.words.values_mut().for_each(|it| it.feedback.written()),
         }
     }
 
@@ -127,17 +135,23 @@ impl Archive {
                 metadata: position.metadata(offset),
             })
         });
-        let decisions = self.decisions.iter().filter_map(|(partition, decisions)| {
-            Some(Commit {
-                place: Place {
-                    topic: DECISIONS,
-                    partition: *partition,
-                    offset: decisions.next()?,
-                },
-                metadata: String::new(),
-            })
-        });
-        let now: Vec<Commit> = events.chain(decisions).collect();
+        let plain = |topic, partition: &i32, offset| Commit {
+            place: Place {
+                topic,
+                partition: *partition,
+                offset,
+            },
+            metadata: String::new(),
+        };
+        let decisions = self
+            .decisions
+            .iter()
+            .filter_map(|(partition, it)| Some(plain(DECISIONS, partition, it.next()?)));
+        let words = self
+            .words
+            .iter()
+            .map(|(partition, it)| plain(FEEDBACK, partition, it.next()));
+        let now: Vec<Commit> = events.chain(decisions).chain(words).collect();
         let new = now
             .iter()
             .filter(|commit| !self.committed.contains(commit))

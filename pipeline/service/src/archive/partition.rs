@@ -8,8 +8,8 @@ use ductus_dynamics::event::InputEvent;
 use ductus_dynamics::line::{Ingested, Line, LineConfig, LineState, Record, Watermark};
 use ductus_dynamics::parse::{BatchHead, ParseLimits, parse};
 use ductus_dynamics::reject::{RejectReason, Rejections};
-use ductus_dynamics::wire::{AuditAction, Decision};
-use ductus_history::{DecisionRows, EventRows, HistoryError, RecordBatch, RowSource, WindowRows};
+use ductus_dynamics::wire::{AuditAction, Decision, Feedback};
+use ductus_history::{DecisionRows, EventRows, FeedbackRows, HistoryError, RecordBatch, RowSource, WindowRows};
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -354,6 +354,61 @@ impl Decisions {
     /// The offset to commit once all rows are written.
     pub(super) fn next(&self) -> Option<i64> {
         self.next.map(|next| next.max(self.from))
+    }
+}
+
+/// A partition of the feedback topic. A word is kept however often it was said: which counts is for whoever reads.
+pub(super) struct Words {
+    /// The offset after the last record taken.
+    next: i64,
+    pub(super) feedback: Waiting,
+    rows: FeedbackRows,
+}
+
+impl Words {
+    /// Begins with the record at `from`.
+    pub(super) fn begin(last: Option<i64>, from: i64) -> Self {
+        Self {
+            next: from,
+            feedback: Waiting::after(last),
+            rows: FeedbackRows::new(),
+        }
+    }
+
+    /// Takes the next record. A tombstone makes no row: the erasure that wrote it removes rows itself.
+    pub(super) fn take(&mut self, offset: i64, value: &[u8]) -> Taken {
+        if offset < self.next {
+            return Taken::Row;
+        }
+        self.next = offset + 1;
+        if value.is_empty() {
+            return Taken::Row;
+        }
+        let Ok(feedback) = serde_json::from_slice::<Feedback>(value) else {
+            return Taken::Unreadable;
+        };
+        if !self.feedback.covers(offset) {
+            self.rows.push(&feedback);
+        }
+        Taken::Row
+    }
+
+    /// Rows that wait.
+    pub(super) fn weight(&self) -> usize {
+        self.rows.len() + self.feedback.rows()
+    }
+
+    /// Makes what was taken ready to be written.
+    pub(super) fn seal(&mut self) -> Result<(), HistoryError> {
+        if !self.rows.is_empty() {
+            self.feedback.seal(self.rows.finish()?, self.next - 1);
+        }
+        Ok(())
+    }
+
+    /// The offset to commit once all rows are written.
+    pub(super) fn next(&self) -> i64 {
+        self.next
     }
 }
 

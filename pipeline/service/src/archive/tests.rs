@@ -1,6 +1,6 @@
 //! Tests of this module: whatever happens to the process, the tables hold what an undisturbed run would have written.
 
-use super::partition::{Decisions, Events, Position, Taken, Waiting};
+use super::partition::{Decisions, Events, Position, Taken, Waiting, Words};
 use ductus_dynamics::event::{KeyClass, KeyDetail};
 use ductus_dynamics::line::{Ingested, Line, LineConfig, Record, Watermark};
 use ductus_dynamics::window::WindowConfig;
@@ -353,4 +353,32 @@ fn a_decision_that_is_said_again_is_one_row() {
     let taken = take(&mut restarted, 1, &[2, 1, 3, 3, 4]);
     assert_eq!(taken, [Taken::Row, Taken::Row, Taken::Row, Taken::Repeat, Taken::Row]);
     assert_eq!(restarted.weight(), 1);
+}
+
+#[test]
+fn words_are_rows_once_and_their_tombstones_none() {
+    let example: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../schemas/examples/feedback.json")).unwrap();
+    let word = serde_json::to_vec(&example).unwrap();
+    let mut topic = Words::begin(None, 0);
+    let records: [&[u8]; 4] = [&word, b"", b"{}", &word];
+    let taken: Vec<Taken> = (0..)
+        .zip(records)
+        .map(|(offset, value)| topic.take(offset, value))
+        .collect();
+    assert_eq!(taken, [Taken::Row, Taken::Row, Taken::Unreadable, Taken::Row]);
+    assert_eq!((topic.weight(), topic.next()), (2, 4));
+    topic.seal().unwrap();
+    let (batches, after, last) = topic.feedback.to_write().unwrap();
+    let rows: usize = batches.iter().map(ductus_history::RecordBatch::num_rows).sum();
+    assert_eq!((rows, after, last), (2, None, 3));
+
+    // Started again before its commit: the table has them.
+    let mut again = Words::begin(Some(3), 0);
+    for (offset, value) in (0..).zip(records) {
+        again.take(offset, value);
+    }
+    assert_eq!((again.weight(), again.next()), (0, 4));
+    assert_eq!(again.take(4, &word), Taken::Row);
+    assert_eq!(again.weight(), 1);
 }

@@ -68,7 +68,8 @@ export function SecurityPanel({ me, face }: SecurityPanelProps) {
           Every page and device has to sign in again, this one too.
         </Confirm>
       )}
-      {asked === "delete" && (
+      {/* One dialog at a time: Escape would close both. */}
+      {asked === "delete" && question === null && (
         <Confirm
           title="Delete your account?"
           verb="Delete for good"

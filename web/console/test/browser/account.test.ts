@@ -199,7 +199,7 @@ test("what would let another be the user asks for a proof, and then is done", as
   // Whoever does not prove it has changed nothing, and is told.
   await page.keyboard.press("Escape");
   await ending.getByRole("alert").getByText("Prove that it is you first.").waitFor();
-
+  await ending.getByRole("textbox").fill("delete");
   await ending.getByRole("button", { name: "Delete for good" }).click();
   await proof.getByLabel("Code").waitFor();
   await proof.getByLabel("Code").fill(await latestCode());
