@@ -7,3 +7,4 @@ mod index;
 mod input;
 mod models;
 mod score;
+mod webhooks;

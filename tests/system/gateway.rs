@@ -87,6 +87,7 @@ async fn somebody_is_enrolled_verified_and_monitored() {
     monitored(&door, &typed(&ann, "ann", 2, 300, Purpose::Session)).await;
     identified(&door, &own, &somebody).await;
     judged(&door).await;
+    forgotten(&door, &typed(&other, "bob", 1, 500, Purpose::Enrol)).await;
     erased(&door).await;
     gateway.stop();
     audited(&world);
@@ -124,6 +125,36 @@ async fn judged(door: &Door) {
 }
 
 /// References go at once, and stay away: the stream forgets them too.
+/// One way of typing is forgotten, and only that of whom it was said of.
+async fn forgotten(door: &Door, enrolment: &[Vec<u8>]) {
+    let bob = async || door.json(door.get("/v1/subjects/bob")).await["references"].clone();
+    door.json(door.post("/v1/subjects/bob/enrolments").json(&sample(enrolment)))
+        .await;
+    let until = async |there: bool| {
+        let start = Instant::now();
+        loop {
+            let known = bob().await;
+            if (known != json!([])) == there {
+                return known;
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "references of bob: {known}, wanted: {there}"
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let known = until(true).await;
+    let path = |device: &str| format!("/v1/subjects/bob/references/keystroke/{device}");
+    let device = path(known[0]["device"].as_str().unwrap());
+    let status = async |path: &str| door.delete(path).send().await.unwrap().status().as_u16();
+    assert_eq!(status(&path("another")).await, 404);
+    assert_eq!(status(&device).await, 202);
+    until(false).await;
+    assert_eq!(status(&device).await, 404);
+    assert_ne!(door.json(door.get("/v1/subjects/ann")).await["references"], json!([]));
+}
+
 async fn erased(door: &Door) {
     let receipt = door.json(door.delete("/v1/subjects/ann")).await;
     assert_eq!(receipt["state"], "running", "{receipt}");
@@ -157,6 +188,7 @@ fn audited(world: &World) {
         ("feedback_given", 1),
         ("identified", 3),
         ("identify_set", 1),
+        ("reference_removed", 1),
         ("token_minted", 1),
         ("verified", 3),
     ];
