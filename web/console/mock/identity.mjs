@@ -27,7 +27,7 @@ export function createIdentity({ tenant, forget }) {
     const code = String(randomInt(100_000_000)).padStart(8, "0");
     const expires_at_ms = Date.now() + CODE_MS;
     challenges.set(challenge, { purpose, email, code, expires_at_ms, ...extra });
-    mail(email, subject, `Your code is ${code}.\n\nIt is good for ten minutes. If you asked for nothing, somebody typed your address: ignore this mail.`);
+    mail(email, subject, `Your code is ${code.slice(0, 4)} ${code.slice(4)}.\n\nIt is good for ten minutes. If you asked for nothing, somebody typed your address: ignore this mail.`);
     return { challenge, expires_at_ms };
   };
 

@@ -92,6 +92,7 @@ describe("a sample", () => {
 });
 
 test("a mail's code and link", () => {
+  expect(codeOf("Your code is 0041 2345. It works once, for 10 minutes.")).toBe("00412345");
   expect(codeOf("Your code is 00412345.")).toBe("00412345");
   expect(codeOf("It was 2026, nothing else.")).toBeNull();
   expect(approvalOf("open https://d.example/v1/auth/approvals/a-b_C9\n")).toBe("a-b_C9");

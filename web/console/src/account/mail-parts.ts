@@ -1,7 +1,9 @@
 /** What of a mail one acts on: a code to type, or a link to approve. */
 
+/** Eight digits, which the mail groups by four so that they can be read. */
 export function codeOf(text: string): string | null {
-  return /(?<!\d)\d{6,8}(?!\d)/.exec(text)?.[0] ?? null;
+  const [, first, second] = /(?<!\d)(\d{4}) ?(\d{4})(?!\d)/.exec(text) ?? [];
+  return first === undefined || second === undefined ? null : first + second;
 }
 
 /** The token of an approval, whether the link leads to this page or to the gateway itself. */

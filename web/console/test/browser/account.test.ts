@@ -29,7 +29,7 @@ async function tabTo(page: Page, name: string): Promise<void> {
 
 async function latestCode(): Promise<string> {
   const mails = (await (await fetch(`${stand.mock.url}v1/demo/mailbox`)).json()) as { text: string }[];
-  return /\d{8}/.exec(mails[0]?.text ?? "")?.[0] ?? "";
+  return /\d{4} \d{4}/.exec(mails[0]?.text ?? "")?.[0].replace(" ", "") ?? "";
 }
 
 async function register(page: Page): Promise<string> {
