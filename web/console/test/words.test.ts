@@ -6,7 +6,7 @@ import { approvalOf, codeOf } from "../src/account/mail-parts.ts";
 import type { ReferenceSet } from "../src/api/subjects.ts";
 import type { Reason } from "../src/api/wire.ts";
 import { EMPTY_FORM, filterOf, formOf, queryOf } from "../src/decisions/filter.ts";
-import { pictureOf, sayDifference, sayHowUnusual } from "../src/format/reason-words.ts";
+import { pictureOf, sayDifference, sayHowUnusual, sayToOwner } from "../src/format/reason-words.ts";
 import { countEvents, readSample } from "../src/identify/sample.ts";
 import { EMPTY } from "../src/live/state.ts";
 import { reduce } from "../src/live/reduce.ts";
@@ -38,6 +38,14 @@ describe("a reason", () => {
     const learning = { measure: "references_immature", text: "learning: 2 of 5 references so far", delta: 2, unit: "references", z: 0 };
     expect(sayDifference(learning)).toBeNull();
     expect(pictureOf(learning, [])).toBeNull();
+  });
+
+  test("is said to whoever types, and as the line says it where it is no difference", () => {
+    expect(sayToOwner(reason("dwell_space", 30, 5))).toBe("The space bar is held longer than usual.");
+    expect(sayToOwner(reason("flight_letter_letter", -30, -5))).toBe("From letter to letter it goes quicker than usual.");
+    expect(sayToOwner(reason("overlap", 8, 3))).toBe("Two keys are down at once more often than usual.");
+    const replayed = { measure: "replayed_rhythm", text: "the rhythm was seen before", delta: 0, unit: "", z: 0 };
+    expect(sayToOwner(replayed)).toBe("the rhythm was seen before");
   });
 
   test("knows its standard error from its two numbers, and draws what came before", () => {

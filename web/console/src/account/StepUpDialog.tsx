@@ -2,6 +2,7 @@
 
 import { Button } from "@mantine/core";
 import { signOut } from "../api/identity.ts";
+import type { Reason } from "../api/wire.ts";
 import { Problem } from "../parts/Problem.tsx";
 import { useAction } from "../parts/use-action.ts";
 import type { FaceProps } from "./AccountPage.tsx";
@@ -10,10 +11,12 @@ import { asUser, signIn } from "./sign-in.ts";
 
 interface StepUpDialogProps {
   face: FaceProps;
+  /** What was unlike the user; none where the page was opened after it was noticed. */
+  reasons: readonly Reason[];
   onProved: () => void;
 }
 
-export function StepUpDialog({ face, onProved }: StepUpDialogProps) {
+export function StepUpDialog({ face, reasons, onProved }: StepUpDialogProps) {
   const leaving = useAction();
   const leave = (): Promise<boolean> =>
     leaving.run(async () => {
@@ -24,6 +27,7 @@ export function StepUpDialog({ face, onProved }: StepUpDialogProps) {
     <ProofDialog
       title="Is it still you?"
       text="The typing does not look like yours. Prove that it is you, then go on where you were."
+      reasons={reasons}
       face={face}
       onProved={onProved}
       onClose={null}

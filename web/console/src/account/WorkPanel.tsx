@@ -40,7 +40,7 @@ export function WorkPanel({ me, who, onChange, face }: WorkPanelProps) {
     (event: RiskEvent) => {
       setRisk(event);
       // The account says whether a proof is wanted; the monitor only says that it is time to ask.
-      if (event.action === "step_up" || event.action === "terminate") onChange();
+      if (asks(event)) onChange();
     },
     [onChange],
   );
@@ -77,9 +77,14 @@ export function WorkPanel({ me, who, onChange, face }: WorkPanelProps) {
       </Panel>
       {question}
       {/* Another demand asks for another challenge. */}
-      {me.step_up !== null && <StepUpDialog key={me.step_up.since_ms} face={face} onProved={proved} />}
+      {me.step_up !== null && <StepUpDialog key={me.step_up.since_ms} face={face} reasons={asks(risk) ? risk.reasons : []} onProved={proved} />}
     </div>
   );
+}
+
+/** Whether this risk asks for a proof. */
+function asks(risk: RiskEvent | null): risk is RiskEvent {
+  return risk?.action === "step_up" || risk?.action === "terminate";
 }
 
 function wordOf(risk: RiskEvent | null): string {

@@ -25,6 +25,25 @@ export function sayDifference(reason: Reason): string | null {
   return `${reason.delta < 0 ? less : more} than usual`;
 }
 
+/** What a measure of typing is about, said to whoever types. */
+const ABOUT: Readonly<Record<string, string>> = {
+  dwell_letter: "Letters are",
+  dwell_space: "The space bar is",
+  dwell_modifier: "Shift and its like are",
+  dwell_other: "Other keys are",
+  flight_letter_letter: "From letter to letter it goes",
+  flight_letter_space: "From a letter to the space bar it goes",
+  flight_space_letter: "From the space bar to a letter it goes",
+  flight_other: "Between other keys it goes",
+  overlap: "Two keys are down at once",
+};
+
+/** "Letters are held longer than usual." What is no such difference stands as the line says it. */
+export function sayToOwner(reason: Reason): string {
+  const [about, difference] = [ABOUT[reason.measure], sayDifference(reason)];
+  return about === undefined || difference === null ? reason.text : `${about} ${difference}.`;
+}
+
 /** How unusual, in words. A reason is only given from two standard errors on. */
 export function sayHowUnusual(z: number): string {
   const size = Math.abs(z);
