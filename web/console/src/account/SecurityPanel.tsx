@@ -51,7 +51,7 @@ export function SecurityPanel({ me, face }: SecurityPanelProps) {
       <Panel title="Passkeys" hint="A passkey proves in one touch that it is you.">
         <Passkeys face={face} />
       </Panel>
-      <Panel title="Trusted networks" hint="From these your password is enough. Each has to be approved by a link in a mail.">
+      <Panel title="Trusted networks" hint="From these your password is enough: the one you registered from, and those you approved by a link in a mail.">
         <Addresses />
       </Panel>
       {asked === "everywhere" && (
