@@ -1,11 +1,12 @@
-//! The role `demo`: every role in one process around librdkafka's in-process broker.
+//! The role `demo`: every role in one process around librdkafka's in-process broker, or a real one where that is configured.
 //!
 //! ```text
 //! players ─► publisher ─► broker ─► score ─► broker ─► feed ─► board ─► page        (visitors send through the gateway)
 //! ```
 //!
 //! Invariant: demo and production differ in which adapters are built here, nowhere else: the same clients, the same
-//! scoring, the same gateway. Only the broker is librdkafka's mock: 5 MiB or 100,000 messages a partition, no compaction.
+//! scoring, the same gateway. Only the broker is librdkafka's mock (5 MiB or 100,000 messages a partition, no compaction),
+//! unless `demo.embedded_broker` says otherwise.
 
 mod cluster;
 mod once;

@@ -342,6 +342,7 @@ pub struct Replay {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Demo {
+    pub embedded_broker: bool,
     pub speed: f64,
     pub seed: u64,
     pub typists: usize,

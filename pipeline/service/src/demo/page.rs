@@ -56,7 +56,11 @@ pub(super) fn run(mut config: Config, cast: &Cast, shutdown: &Shutdown) -> anyho
         config.access.mode = AccessMode::Open;
     }
     let mailbox = sign_people_in(&mut config, listener.local_addr()?.port());
-    let cluster = Cluster::start(&mut config)?;
+    let cluster = if config.demo.embedded_broker {
+        Some(Cluster::start(&mut config)?)
+    } else {
+        None
+    };
     let registry = Registry::new();
     metrics::register_build(&registry, "demo")?;
     let health = Health::new(shutdown);
