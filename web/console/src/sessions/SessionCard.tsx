@@ -33,7 +33,7 @@ export function SessionCard({ session, thresholds }: SessionCardProps) {
         <ModalityIcon className={classes.modality} size={18} aria-label={session.modality === "pointer" ? "Pointer" : "Keystrokes"} />
         <div className={classes.who}>
           <h2 className={classes.label}>
-            <a className={classes.open} href={hrefOf({ page: "session", id: session.id })}>
+            <a className={classes.open} href={hrefOf({ page: "session", id: session.id })} title={session.label}>
               {session.label}
             </a>
           </h2>
