@@ -15,12 +15,14 @@ export function PolicyPanel() {
       <Loaded resource={resource} reload={reload} what="the thresholds">
         {({ step_up_risk, terminate_risk, budget, subjects }) => (
           <>
-            <dl className={`${classes.cost ?? ""} number`}>
-              <dt>False step-ups a user, at most</dt>
-              <dd>{budget ?? "–"}</dd>
-            </dl>
+            {budget !== null && (
+              <dl className={`${classes.cost ?? ""} number`}>
+                <dt>False step-ups a user, at most</dt>
+                <dd>{budget}</dd>
+              </dl>
+            )}
             <p className={classes.text}>
-              {budget === null ? "Not computed yet: these are the configured thresholds." : `${String(subjects)} subjects have a threshold of their own.`}
+              {budget === null ? "Nobody has set a budget of false step-ups yet: these are the configured thresholds." : `${String(subjects)} subjects have a threshold of their own.`}
             </p>
             <ul className={`${classes.thresholds ?? ""} number`}>
               <li>
@@ -30,7 +32,7 @@ export function PolicyPanel() {
                 <RiskBadge tone="terminate" /> from risk <b>{terminate_risk}</b>
               </li>
             </ul>
-            <p className={classes.soft}>ductus-batch thresholds computes them from a budget of false step-ups. They are shown here, not changed.</p>
+            <p className={classes.soft}><code>ductus-batch thresholds</code> computes them from a budget of false step-ups. They are shown here, not changed.</p>
           </>
         )}
       </Loaded>
