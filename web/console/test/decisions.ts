@@ -11,6 +11,8 @@ export interface Sketch {
   action?: Action;
   maturity?: number | null;
   id?: string;
+  /** The measure of its only reason. */
+  measure?: string;
 }
 
 export function decision(sketch: Sketch = {}): Decision {
@@ -26,7 +28,7 @@ export function decision(sketch: Sketch = {}): Decision {
     risk,
     confidence: 0.5,
     action,
-    reasons: [],
+    reasons: sketch.measure === undefined ? [] : [{ measure: sketch.measure, text: sketch.measure, delta: 0, unit: "", z: 0 }],
     score: { comparison: null, llr: null, evidence: 0 },
     model: null,
     reference: maturity === null ? null : { version: 1, maturity, count: 1 },

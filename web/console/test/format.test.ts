@@ -27,6 +27,11 @@ describe("an action in words", () => {
     const made = decision({ action, maturity });
     expect([actionWord(made), actionMeaning(made)]).toEqual([word, meaning]);
   });
+
+  test("of an enrolment says so, however far the references are", () => {
+    const made = decision({ action: "insufficient_data", maturity: 50, measure: "enrolling" });
+    expect([actionWord(made), actionMeaning(made)]).toEqual(["Enrolling", "Its windows become references, and are not judged"]);
+  });
 });
 
 test.each([

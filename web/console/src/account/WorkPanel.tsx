@@ -94,5 +94,5 @@ function wordOf(risk: RiskEvent | null): string {
 
 function sayRisk(risk: RiskEvent | null): string {
   if (risk === null) return "The first answer comes after about fifty key presses.";
-  return risk.action === "insufficient_data" ? "Too little to say yet." : actionMeaning({ action: risk.action, reference: null });
+  return risk.action === "insufficient_data" ? "Too little to say yet." : actionMeaning({ ...risk, reference: null });
 }

@@ -33,18 +33,28 @@ export function toneOf(action: Action): Tone {
   return action === "insufficient_data" ? "learning" : action;
 }
 
+/** What the words of a decision depend on. */
+type Said = Pick<Decision, "action" | "reference" | "reasons">;
+
 /** The word of an action; a subject with references that has too little data is not learning. */
-export function actionWord(decision: Pick<Decision, "action" | "reference">): string {
+export function actionWord(decision: Said): string {
   if (decision.action !== "insufficient_data") return ACTION_WORDS[decision.action];
+  if (isEnrolling(decision)) return "Enrolling";
   return isLearning(decision) ? ACTION_WORDS.learning : "Too little data";
 }
 
-export function actionMeaning(decision: Pick<Decision, "action" | "reference">): string {
+export function actionMeaning(decision: Said): string {
+  if (isEnrolling(decision)) return "Its windows become references, and are not judged";
   if (decision.action !== "insufficient_data" || isLearning(decision)) return MEANINGS[toneOf(decision.action)];
   return "This window says too little; the risk stays";
 }
 
-function isLearning({ reference }: Pick<Decision, "reference">): boolean {
+/** The line says so of each window of an explicit enrolment. */
+function isEnrolling({ reasons }: Said): boolean {
+  return reasons.some(({ measure }) => measure === "enrolling");
+}
+
+function isLearning({ reference }: Said): boolean {
   return reference === null || reference.maturity < MATURITY_COMPARABLE;
 }
 
