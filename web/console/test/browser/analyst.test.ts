@@ -1,7 +1,7 @@
 /** What an analyst and an administrator do: overview, search and feedback, a subject's end, identification, settings. */
 
 import { describe, expect, test } from "vitest";
-import { findings } from "./axe.ts";
+import { findings } from "../../../test-support/axe.ts";
 import { useStand } from "./stand.ts";
 
 const stand = useStand();

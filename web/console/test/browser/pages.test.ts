@@ -2,7 +2,7 @@
 
 import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
-import { findings } from "./axe.ts";
+import { findings } from "../../../test-support/axe.ts";
 import { useStand } from "./stand.ts";
 
 const stand = useStand(undefined, "--identify");

@@ -3,6 +3,7 @@
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { launchChromium } from "../../../test-support/chromium.ts";
+import { listenToComplaints } from "../../../test-support/complaints.ts";
 import { startMock, type Mock } from "../../../test-support/mock.ts";
 
 export interface View {
@@ -23,9 +24,6 @@ export interface Stand {
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
-
-/** Refusals are ordinary answers here; Chromium notes each of them as an error. */
-const EXPECTED = "Failed to load resource";
 
 export function useStand(key?: string, ...flags: string[]): Stand {
   let browser: Browser;
@@ -53,15 +51,8 @@ export function useStand(key?: string, ...flags: string[]): Stand {
       await context?.close();
       complaints.length = 0;
       context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme: scheme, reducedMotion: "reduce" });
-      await context.exposeFunction("tellRefused", (what: string) => complaints.push(`refused by the policy: ${what}`));
-      await context.addInitScript(
-        "addEventListener('securitypolicyviolation', (event) => tellRefused(event.violatedDirective + ' ' + event.blockedURI + ' ' + event.sample))",
-      );
+      await listenToComplaints(context, complaints);
       const page = await context.newPage();
-      page.on("pageerror", (error) => complaints.push(error.message));
-      page.on("console", (message) => {
-        if (message.type() === "error" && !message.text().startsWith(EXPECTED)) complaints.push(message.text());
-      });
       const url = new URL(mock.url);
       if (host !== undefined) url.hostname = host;
       await page.goto(url.href + at);
