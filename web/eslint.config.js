@@ -18,6 +18,7 @@ export default defineConfig(
           "./console/tsconfig.json",
           "./examples/react/tsconfig.json",
           "./examples/test/tsconfig.json",
+          "./story/tsconfig.json",
         ],
         tsconfigRootDir: import.meta.dirname,
       },

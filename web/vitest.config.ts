@@ -11,6 +11,8 @@ export default defineConfig({
       { resolve: { alias }, test: { name: "react", root: "react", include: ["test/*.test.tsx"] } },
       { resolve: { alias }, test: { name: "console", root: "console", include: ["test/*.test.ts"] } },
       { test: { name: "bench", include: ["sdk/bench/*.bench.ts"], hookTimeout: 60_000 } },
+      // Against a real gateway: see story/story.test.ts.
+      { test: { name: "story", include: ["story/*.test.ts"], testTimeout: 1_800_000, hookTimeout: 180_000 } },
       {
         test: {
           name: "browser",

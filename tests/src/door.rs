@@ -3,7 +3,7 @@
 //! Invariant: a request that got no answer, or was told to come again, is sent again as it was.
 
 use crate::load::Batch;
-use crate::process::{PATIENCE, Program, free_address, last_json};
+use crate::process::{PATIENCE, Program, free_address};
 use crate::world::World;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
@@ -24,11 +24,9 @@ pub struct Door {
 impl Door {
     /// Makes a key and starts a gateway.
     pub async fn open(world: &World) -> (Self, Program) {
-        let scopes = "ingest,verify,monitor,admin";
-        let made = last_json(&world.run(&["keys", "create", "--tenant", Batch::TENANT, "--scopes", scopes]));
         let door = Self {
             address: free_address(),
-            key: made["key"].as_str().unwrap().to_owned(),
+            key: world.make_key(Batch::TENANT, "ingest,verify,monitor,admin"),
             client: Client::new(),
         };
         let gateway = world.start_gateway(&door.address).await;

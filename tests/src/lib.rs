@@ -16,6 +16,7 @@ pub mod broker;
 pub mod chaos;
 pub mod clock;
 pub mod door;
+pub mod guest;
 pub mod kafka;
 pub mod ledger;
 pub mod load;

@@ -2,7 +2,7 @@
 
 use crate::kafka::Kafka;
 use crate::oracle::Prediction;
-use crate::process::{PATIENCE, Program};
+use crate::process::{PATIENCE, Program, last_json};
 use crate::search::Search;
 use ductus_dynamics::line::LineConfig;
 use serde_json::Value;
@@ -104,7 +104,7 @@ impl World {
         .unwrap();
         writeln!(
             text,
-            "[archive]\ntables = \"{}\"\ngroup = \"{name}-archive\"\nflush_interval_ms = 500",
+            "[demo]\nembedded_broker = false\n[archive]\ntables = \"{}\"\ngroup = \"{name}-archive\"\nflush_interval_ms = 500",
             folder.join("tables").display()
         )
         .unwrap();
@@ -133,7 +133,16 @@ impl World {
 
     /// `ductus gateway` at this address.
     pub async fn start_gateway(&self, listen: &str) -> Program {
-        let mut arguments = self.arguments(&["gateway"], "off");
+        self.start_serving("gateway", listen).await
+    }
+
+    /// `ductus demo` at this address, on this world's topics instead of a broker of its own.
+    pub async fn start_demo(&self, listen: &str) -> Program {
+        self.start_serving("demo", listen).await
+    }
+
+    async fn start_serving(&self, role: &str, listen: &str) -> Program {
+        let mut arguments = self.arguments(&[role], "off");
         let at = ["--set".to_owned(), format!("gateway.listen={listen}")];
         arguments.splice(0..0, at);
         let mut program = Program::start("ductus", self.folder.path(), &arguments);
@@ -163,6 +172,12 @@ impl World {
     pub fn start_on_a_small_disk(&self, role: &[&str]) -> Program {
         let arguments = self.arguments(role, &crate::process::free_address());
         Program::start_on_a_small_disk("ductus", self.folder.path(), &arguments)
+    }
+
+    /// An application key of a tenant, with these scopes.
+    pub fn make_key(&self, tenant: &str, scopes: &str) -> String {
+        let made = last_json(&self.run(&["keys", "create", "--tenant", tenant, "--scopes", scopes]));
+        made["key"].as_str().unwrap().to_owned()
     }
 
     /// `ductus ROLE` with this world's configuration, until it ends; its standard output.

@@ -1,4 +1,4 @@
-//! The whole line without faults, and with bad input: what goes in comes out, once.
+//! The whole line without faults, and with bad input: what goes in comes out, once, and is seen in a browser.
 
 mod bad_input;
 mod doctor;
@@ -7,3 +7,4 @@ mod gateway;
 mod interruptions;
 mod recordings;
 mod retraining;
+mod story;

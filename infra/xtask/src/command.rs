@@ -83,8 +83,12 @@ pub(crate) fn on_path(program: &str) -> bool {
 
 /// Where on the search path a program lies.
 pub(crate) fn find_on_path(program: &str) -> Option<PathBuf> {
-    let path = environment::variable("PATH")?;
-    std::env::split_paths(&path)
+    find_among(&environment::variable("PATH")?, program)
+}
+
+/// Where among the folders of a search path a program lies.
+pub(crate) fn find_among(path: &OsStr, program: &str) -> Option<PathBuf> {
+    std::env::split_paths(path)
         .map(|folder| folder.join(program))
         .find(|file| is_executable(file))
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::command::{command, run_quiet};
+use crate::command::{command, find_among, run_quiet};
 use crate::wheel::Wheel;
 use crate::{environment, files};
 
@@ -37,6 +37,11 @@ impl Node {
         Ok(Self {
             path: std::env::join_paths(folders).context("the search path cannot be extended")?,
         })
+    }
+
+    /// The program itself, for those who start it without npm.
+    pub(crate) fn program(&self) -> Result<PathBuf> {
+        find_among(&self.path, "node").context("there is no node where npm is")
     }
 
     /// An `npm` command in this folder.

@@ -3,6 +3,7 @@
 //! Invariants: packages are wheels whose hashes stand in the repository; they lie in a folder of their own, so that nothing
 //! of the user's Python is read or changed.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -13,20 +14,46 @@ use crate::{environment, files, report};
 /// The Pythons that the requirements have wheels for.
 const TAGS: [&str; 2] = ["cpython-311", "cpython-312"];
 
-/// Runs the tests of the Python client.
-pub(crate) fn test_client() -> Result<()> {
-    let (python, tag) = find().context("the Python client needs CPython 3.11 or 3.12 on the search path")?;
-    let client = environment::repository().join("clients").join("python");
-    let requirements = client.join("tests").join("requirements.txt");
-    let packages = packages("the Python client's packages", &requirements, &python, &tag)?;
-    let mut paths = vec![client.join("src"), packages];
-    paths.extend(environment::variable("PYTHONPATH").map(PathBuf::from));
-    let mut tests = command(&python);
-    tests
-        .args(["-B", "-s", "-m", "unittest", "discover", "-s"])
-        .arg(client.join("tests"))
-        .env("PYTHONPATH", std::env::join_paths(paths)?);
-    run_shown(&mut tests)
+/// The Python client, with what it needs.
+pub(crate) struct Client {
+    python: PathBuf,
+    /// Where its modules and packages are.
+    path: OsString,
+}
+
+impl Client {
+    /// Finds a Python, and fetches the packages.
+    pub(crate) fn fetch() -> Result<Self> {
+        let (python, tag) = find().context("the Python client needs CPython 3.11 or 3.12 on the search path")?;
+        let requirements = folder().join("tests").join("requirements.txt");
+        let packages = packages("the Python client's packages", &requirements, &python, &tag)?;
+        let mut paths = vec![folder().join("src"), packages];
+        paths.extend(environment::variable("PYTHONPATH").map(PathBuf::from));
+        let path = std::env::join_paths(paths)?;
+        Ok(Self { python, path })
+    }
+
+    /// Runs the client's tests.
+    pub(crate) fn test(&self) -> Result<()> {
+        let mut tests = command(&self.python);
+        tests
+            .args(["-B", "-s", "-m", "unittest", "discover", "-s"])
+            .arg(folder().join("tests"))
+            .env("PYTHONPATH", &self.path);
+        run_shown(&mut tests)
+    }
+
+    /// What tests that start the client themselves are told.
+    pub(crate) fn variables(&self) -> [(&'static str, OsString); 2] {
+        [
+            ("DUCTUS_TEST_PYTHON", self.python.clone().into()),
+            ("DUCTUS_TEST_PYTHONPATH", self.path.clone()),
+        ]
+    }
+}
+
+fn folder() -> PathBuf {
+    environment::repository().join("clients").join("python")
 }
 
 /// A Python that requirements have hashes for, and what it calls itself.

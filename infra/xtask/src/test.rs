@@ -3,6 +3,7 @@
 //! Invariants: a failure does not keep the rest from running; the services are stopped whatever happens; the last line
 //! is the sum over everything.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -38,22 +39,28 @@ pub(crate) fn test(options: &Options) -> Result<ExitCode> {
     prerequisites::require(prerequisites::TEST)?;
     let setup = Setup::fetch()?;
     let everything = options.filter.is_none();
-    let mut web = None;
+    let mut guests = Guests::default();
     // The page comes first: the binary embeds it.
     tally.check("web: packages and page", || {
         let installed = Web::install()?;
         installed.build()?;
-        web = Some(installed);
+        guests.variables.extend(installed.variables()?);
+        guests.web = Some(installed);
+        Ok(())
+    });
+    tally.check("Python client: packages", || {
+        let client = python::Client::fetch()?;
+        guests.variables.extend(client.variables());
+        guests.python = Some(client);
         Ok(())
     });
     if everything {
         static_checks(&mut tally);
         fuzz::check(&mut tally);
     }
-    cargo_tests(&setup, options, &mut tally);
+    cargo_tests(&setup, &guests, options, &mut tally);
     if everything {
-        web_checks(web.as_ref(), &mut tally);
-        tally.check("Python client: tests", python::test_client);
+        guests.check(&mut tally);
     }
     if environment::in_ci() {
         tally.refuse_skips();
@@ -64,6 +71,28 @@ pub(crate) fn test(options: &Options) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// What is tested in languages of its own, each where its packages could be had: without them it has failed already.
+#[derive(Default)]
+struct Guests {
+    web: Option<Web>,
+    python: Option<python::Client>,
+    /// What Rust tests need to start them; a test that misses one fails.
+    variables: Vec<(&'static str, OsString)>,
+}
+
+impl Guests {
+    fn check(&self, tally: &mut Tally) {
+        if let Some(web) = &self.web {
+            tally.check("web: types and lints", || run_shown(&mut web.script("check")));
+            tally.run("web: unit tests", &mut web.script("test"));
+            tally.run("web: tests in a real browser", &mut web.script("test:browser"));
+        }
+        if let Some(python) = &self.python {
+            tally.check("Python client: tests", || python.test());
+        }
+    }
 }
 
 /// Everything that is downloaded.
@@ -121,14 +150,6 @@ fn static_checks(tally: &mut Tally) {
     report::progress("    not checked here: advisories, whose database no package registry carries");
 }
 
-fn web_checks(web: Option<&Web>, tally: &mut Tally) {
-    // Without its packages the web has failed already.
-    let Some(web) = web else { return };
-    tally.check("web: types and lints", || run_shown(&mut web.script("check")));
-    tally.run("web: unit tests", &mut web.script("test"));
-    tally.run("web: tests in a real browser", &mut web.script("test:browser"));
-}
-
 /// The build of the tests and of the long form of some of them: the same, so that neither has the other build again.
 pub(crate) fn build_everything() -> Command {
     let mut build = cargo();
@@ -137,7 +158,7 @@ pub(crate) fn build_everything() -> Command {
 }
 
 /// Builds first, so that the services need not wait while the compiler works.
-fn cargo_tests(setup: &Setup, options: &Options, tally: &mut Tally) {
+fn cargo_tests(setup: &Setup, guests: &Guests, options: &Options, tally: &mut Tally) {
     let before = tally.failed();
     tally.check("build the binaries and the tests", || {
         // In one go: the tests' own dependencies would otherwise have everything built a second time.
@@ -156,14 +177,14 @@ fn cargo_tests(setup: &Setup, options: &Options, tally: &mut Tally) {
         Ok(())
     });
     // Where the services did not start, the tests that need them say so by failing.
-    run_tests(setup, services.as_ref(), options, tally);
+    run_tests(setup, guests, services.as_ref(), options, tally);
     drop(services);
     if let Ok(folders) = folders {
         folders.clean_up(tally.failed() == before);
     }
 }
 
-fn run_tests(setup: &Setup, services: Option<&Services>, options: &Options, tally: &mut Tally) {
+fn run_tests(setup: &Setup, guests: &Guests, services: Option<&Services>, options: &Options, tally: &mut Tally) {
     // A test that cannot run for want of recordings writes its name and the reason here.
     let skipped = std::env::temp_dir().join(format!("ductus-skipped-{}", std::process::id()));
     let _ = fs::remove_file(&skipped);
@@ -175,6 +196,7 @@ fn run_tests(setup: &Setup, services: Option<&Services>, options: &Options, tall
         .env("ORT_DYLIB_PATH", &setup.onnxruntime)
         .env("DUCTUS_SKIPPED", &skipped);
     tests.env("DUCTUS_BIN_DIR", environment::target().join("debug"));
+    tests.envs(guests.variables.iter().map(|(name, value)| (name, value)));
     if let Some(services) = services {
         tests.envs(services.variables.iter().map(|(name, value)| (name, value)));
     }

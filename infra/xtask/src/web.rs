@@ -1,5 +1,6 @@
 //! The web page: installed, built when its sources changed, checked.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -68,6 +69,15 @@ impl Web {
             npm.env("CHROMIUM", chromium);
         }
         npm
+    }
+
+    /// What tests that start Node.js and Chromium themselves are told.
+    pub(crate) fn variables(&self) -> Result<[(&'static str, OsString); 2]> {
+        let chromium = prerequisites::chromium().context("there is no Chromium on the search path")?;
+        Ok([
+            ("DUCTUS_TEST_NODE", self.node.program()?.into()),
+            ("DUCTUS_TEST_CHROMIUM", chromium.into()),
+        ])
     }
 
     /// One hash over the names and contents of everything the page is built from.

@@ -2,8 +2,8 @@
  * Each example as a new developer runs it: a token minted by the application key, the page on its own origin, a person
  * who types, and the risk on the page.
  *
- * Against a real gateway: `DUCTUS_GATEWAY=http://host:8080 DUCTUS_KEY=dk_… npm run test:browser -- examples`, with this
- * machine's pages in `gateway.cors_origins`. Without, the mock stands in for it.
+ * Against a real gateway: `DUCTUS_GATEWAY=http://host:8080 DUCTUS_KEY=dk_… DUCTUS_PAGES=127.0.0.1:8000 npm run test:browser --
+ * examples`, with `http://127.0.0.1:8000` in its `gateway.cors_origins`. Without, the mock stands in for it.
  */
 
 import type { Browser, BrowserContext, Page } from "playwright-core";
@@ -22,7 +22,7 @@ let gateway: string;
 let context: BrowserContext;
 
 beforeAll(async () => {
-  [browser, pages] = await Promise.all([launchChromium(), servePages()]);
+  [browser, pages] = await Promise.all([launchChromium(), servePages(process.env.DUCTUS_PAGES)]);
   mock = process.env.DUCTUS_GATEWAY === undefined ? await startMock(0, KEY) : undefined;
   gateway = process.env.DUCTUS_GATEWAY ?? mock?.url ?? "";
 });

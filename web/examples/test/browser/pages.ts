@@ -13,7 +13,9 @@ export interface Pages {
   close(): Promise<void>;
 }
 
-export async function servePages(): Promise<Pages> {
+/** At `host:port`, or at a free port: a gateway lets in the pages of the origins that it was told. */
+export async function servePages(at = "127.0.0.1:0"): Promise<Pages> {
+  const [host, port] = at.split(":");
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://pages");
     readFile(new URL(`.${pathname}`, WEB)).then(
@@ -21,9 +23,9 @@ export async function servePages(): Promise<Pages> {
       () => response.writeHead(404).end(),
     );
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(Number(port), host, resolve));
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    url: `http://${host ?? ""}:${(server.address() as AddressInfo).port}/`,
     close: () => {
       server.closeAllConnections();
       return new Promise((resolve) => server.close(() => { resolve(); }));
