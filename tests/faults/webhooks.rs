@@ -121,7 +121,7 @@ impl Had {
         if let Some(before) = self.by_id.get(&id) {
             self.differing += usize::from(*before != body);
         }
-        if self.requests % FAILS == 0 {
+        if self.requests.is_multiple_of(FAILS) {
             return StatusCode::SERVICE_UNAVAILABLE;
         }
         self.by_id.insert(id, body);
