@@ -76,7 +76,7 @@ function Given({ feedback }: { feedback: Feedback }) {
       <b>{WORDS[feedback.verdict]}</b>
       {feedback.note !== null && feedback.note !== "" && <span className={classes.note}>{feedback.note}</span>}
       <span className={classes.by}>
-        {feedback.by}, {formatMoment(feedback.at_ms)}
+        by {feedback.by}, {formatMoment(feedback.at_ms)}
       </span>
     </li>
   );
