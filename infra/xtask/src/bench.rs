@@ -2,8 +2,10 @@
 //!
 //! Invariant: a yardstick that could not run leaves its ratio empty and is named; it is never replaced by an old number.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+mod stream;
+
+use std::fs::File;
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Instant, SystemTime};
 
@@ -13,10 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::{cargo, command, run_shown};
 use crate::kafka::{Kafka, Ports};
-use crate::peers::{self, Load, Peer};
 use crate::services::Lifetime;
 use crate::test::Folders;
-use crate::{environment, files, java, onnxruntime, prerequisites, report};
+use crate::web::Web;
+use crate::{environment, files, java, onnxruntime, peers, prerequisites, report};
 
 /// The list of benchmarks.
 const BENCHMARKS: &[Benchmark] = &[
@@ -43,7 +45,17 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark {
         name: "stream",
         about: "the stream against a real Kafka: source, line, model stage, latency, sessions, restart",
-        measure: stream,
+        measure: stream::stream,
+    },
+    Benchmark {
+        name: "gateway",
+        about: "the gateway against a real Kafka: ingest beside bare axum and FastAPI, WebSockets, verification, identification",
+        measure: gateway,
+    },
+    Benchmark {
+        name: "sdk",
+        about: "the browser SDK in Chromium: main-thread time an event against 50 µs, size against 4 KiB",
+        measure: sdk,
     },
     Benchmark {
         name: "index",
@@ -173,95 +185,37 @@ fn features() -> Result<Vec<Measured>> {
 }
 
 /// Starts a Kafka of its own, and measures against it.
-fn stream() -> Result<Vec<Measured>> {
+fn gateway() -> Result<Vec<Measured>> {
+    let fastapi = peers::fastapi()?;
+    with_kafka("ductus-service", "gateway", |ports, _| {
+        let mut variables = ports.variables();
+        if let Some(fastapi) = &fastapi {
+            variables.push(("DUCTUS_BENCH_FASTAPI", serde_json::to_string(fastapi)?));
+        }
+        cargo_bench_with("ductus-service", "gateway", &variables)
+    })
+}
+
+/// The SDK in a real browser, from its sources as they stand.
+fn sdk() -> Result<Vec<Measured>> {
+    let lines = json_lines(&mut Web::install()?.script("bench"), None)?.unwrap_or_default();
+    if lines.is_empty() {
+        bail!("the benchmark of the SDK printed no result");
+    }
+    Ok(lines)
+}
+
+/// Does something while a Kafka runs that is its own; what is to be measured is built before.
+fn with_kafka<T>(package: &str, bench: &str, work: impl FnOnce(Ports, &Folders) -> Result<T>) -> Result<T> {
     prerequisites::require(prerequisites::TEST)?;
     let kafka = Kafka::fetch(&java::home()?)?;
-    let mut bench = cargo();
-    bench.args(["bench", "--package", "ductus-stream", "--bench", "stream"]);
-    run_shown(bench.arg("--no-run"))?;
+    run_shown(cargo().args(["bench", "--package", package, "--bench", bench, "--no-run"]))?;
     let (folders, ports) = (Folders::new()?, Ports::free()?);
     let running = kafka.start(&folders.own.join("kafka"), ports, Lifetime::WithUs)?;
-    let filled = folders.own.join("filled.ndjson");
-    let bootstrap = format!("127.0.0.1:{}", ports.broker);
-    // What is asked for: our share of the peer's CPU without a network.
-    let peers = [
-        (peers::bytewax()?, 1.0 / 35.0),
-        (peers::quix(true)?, 1.0 / 45.0),
-        (peers::kafka_streams()?, 1.0 / 10.0),
-    ];
-    let live: Vec<_> = peers
-        .iter()
-        .flat_map(|(peer, _)| peer)
-        .map(|peer| peer.live(&bootstrap))
-        .collect();
-    let mut variables = ports.variables();
-    variables.push(("DUCTUS_BENCH_KEEP", filled.display().to_string()));
-    variables.push(("DUCTUS_BENCH_PEERS", serde_json::to_string(&live)?));
-    let measured = cargo_bench_with("ductus-stream", "stream", &variables).and_then(|mut measured| {
-        beside_peers(&bootstrap, &peers, &filled, &mut measured)?;
-        Ok(measured)
-    });
+    let done = work(ports, &folders);
     drop(running);
-    folders.clean_up(measured.is_ok());
-    measured
-}
-
-/// A topic that the stream's benchmark filled, and under which names its own costs stand.
-#[derive(Deserialize)]
-struct Filled {
-    rows: Vec<String>,
-    events: String,
-    output: String,
-    records: u64,
-    sessions: u64,
-    model: Option<PathBuf>,
-    /// Whether memory is compared, and not CPU.
-    memory: bool,
-}
-
-/// Other stream processors on the same records, beside what the stream cost.
-fn beside_peers(
-    bootstrap: &str,
-    peers: &[(Option<Peer>, f64)],
-    filled: &Path,
-    measured: &mut Vec<Measured>,
-) -> Result<()> {
-    let filled = fs::read_to_string(filled).context("the stream's benchmark filled no topics")?;
-    let filled: Vec<Filled> = filled.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-    for (peer, share) in peers {
-        let Some(peer) = peer else { continue };
-        for topic in &filled {
-            report::progress(format!("    {} on {} records", peer.name(), topic.records));
-            let load = Load {
-                bootstrap,
-                events: &topic.events,
-                output: &topic.output,
-                model: topic.model.as_deref(),
-            };
-            let Some(theirs) = peer.run(&load, topic.records)? else {
-                continue;
-            };
-            let (yardstick, target) = if topic.memory {
-                let bytes = theirs.rss_bytes_max.saturating_sub(theirs.rss_bytes_startup);
-                (bytes as f64 / topic.sessions as f64, 0.25)
-            } else if topic.model.is_some() {
-                (theirs.cpu_ns_an_event(), 1.0 / 15.0)
-            } else {
-                (theirs.cpu_ns_an_event(), *share)
-            };
-            let ours = measured.iter().filter(|ours| topic.rows.contains(&ours.name));
-            let beside: Vec<Measured> = ours
-                .map(|ours| Measured {
-                    name: format!("{} beside {}", ours.name, peer.name()),
-                    yardstick: Some(yardstick),
-                    target: Some(target),
-                    ..ours.clone()
-                })
-                .collect();
-            measured.extend(beside);
-        }
-    }
-    Ok(())
+    folders.clean_up(done.is_ok());
+    done
 }
 
 /// The tests of the domain crate: as they stand, and after a change of the crate. The first is promised; the second is

@@ -1,8 +1,9 @@
-//! Other stream processors that cut the same windows: fetching them and running them. What they do: `infra/bench/peers`.
+//! Other programs that do the same: stream processors that cut the same windows, and a web server that takes the same
+//! batches. Fetching them and running them; what they do: `infra/bench/peers`.
 //!
 //! Invariants: a peer that cannot be had is named once with the reason and is `None`, never an error; its libraries are
-//! pinned (hashes for Python, versions for Java) and lie in the cache; a Python peer that does not pass the test of its
-//! windows is not run, because its number would mean nothing.
+//! pinned (hashes for Python, versions for Java) and lie in the cache; a Python stream processor that does not pass the test
+//! of its windows is not run, because its number would mean nothing.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ use crate::command::{command, on_path, run_quiet};
 use crate::{environment, files, java, python, report};
 
 const SCRIPTS: &str = "infra/bench/peers";
+/// Nothing is written beside the scripts, nothing is read from the user's own packages.
+const PYTHON_OPTIONS: [&str; 4] = ["-B", "-s", "-W", "ignore"];
 const POM: &str = include_str!("../../bench/peers/pom.xml");
 const STREAMS_SOURCE: &str = include_str!("../../bench/peers/KafkaStreamsPeer.java");
 
@@ -91,6 +94,23 @@ pub(crate) fn bytewax() -> Result<Option<Peer>> {
 pub(crate) fn quix(exactly_once: bool) -> Result<Option<Peer>> {
     let guarantee = if exactly_once { "exactly-once" } else { "at-least-once" };
     python_peer("Quix Streams", "quix", &["--guarantee", guarantee])
+}
+
+/// A handler of event batches in FastAPI; the gateway's benchmark starts it, and says where and with what.
+pub(crate) fn fastapi() -> Result<Option<LivePeer>> {
+    const NAME: &str = "FastAPI";
+    let Some((python, packages)) = python_packages(NAME, "fastapi") else {
+        return Ok(None);
+    };
+    let script = scripts().join("fastapi_peer.py");
+    let mut arguments: Vec<String> = PYTHON_OPTIONS.map(str::to_owned).into();
+    arguments.push(script.to_str().context("the checkout's path is no text")?.to_owned());
+    Ok(Some(LivePeer {
+        name: NAME,
+        program: python,
+        arguments,
+        python_path: Some(packages),
+    }))
 }
 
 /// Kafka Streams with `exactly_once_v2`. It has no network.
@@ -189,19 +209,13 @@ impl Peer {
 }
 
 fn python_peer(name: &'static str, script: &str, more: &[&str]) -> Result<Option<Peer>> {
-    let Some((python, tag)) = python::find() else {
-        return Ok(skip(name, "no CPython 3.11 or 3.12 on the search path"));
-    };
-    let requirements = scripts().join(format!("{script}.txt"));
-    let packages = match python::packages(name, &requirements, &python, &tag) {
-        Ok(packages) => packages,
-        Err(error) => return Ok(skip(name, &last_line(&error))),
+    let Some((python, packages)) = python_packages(name, script) else {
+        return Ok(None);
     };
     let mut check = command(&python);
     check.args(["-B", "-s", "-m", "unittest"]).current_dir(scripts());
     run_quiet(check.env("PYTHONPATH", &packages)).context("the windows of the Python peers are not ours")?;
-    // Nothing is written beside the scripts, nothing is read from the user's own packages.
-    let mut first: Vec<OsString> = ["-B", "-s", "-W", "ignore"].map(OsString::from).into();
+    let mut first: Vec<OsString> = PYTHON_OPTIONS.map(OsString::from).into();
     first.push(scripts().join(format!("{script}_peer.py")).into());
     first.extend(more.iter().map(OsString::from));
     Ok(Some(Peer {
@@ -210,6 +224,18 @@ fn python_peer(name: &'static str, script: &str, more: &[&str]) -> Result<Option
         first,
         packages: Some(packages),
     }))
+}
+
+/// A Python and the folder with what a peer needs there.
+fn python_packages(name: &'static str, script: &str) -> Option<(PathBuf, PathBuf)> {
+    let Some((python, tag)) = python::find() else {
+        return skip(name, "no CPython 3.11 or 3.12 on the search path");
+    };
+    let requirements = scripts().join(format!("{script}.txt"));
+    match python::packages(name, &requirements, &python, &tag) {
+        Ok(packages) => Some((python, packages)),
+        Err(error) => skip(name, &last_line(&error)),
+    }
 }
 
 fn scripts() -> PathBuf {
@@ -287,7 +313,7 @@ mod tests {
 
     #[test]
     fn everything_is_pinned() {
-        for requirements in ["bytewax.txt", "quix.txt"] {
+        for requirements in ["bytewax.txt", "fastapi.txt", "quix.txt"] {
             let requirements = std::fs::read_to_string(scripts().join(requirements)).unwrap();
             let joined = requirements.replace("\\\n", " ");
             let lines = joined.lines().filter(|line| !line.starts_with('#'));

@@ -42,6 +42,10 @@ const BEARER: &str = "bearer.";
 /// Longest credential that is looked at, bytes: providers put much into a token.
 const CREDENTIAL_BYTES_MAX: usize = 8192;
 
+/// What is read of a socket at once. All of it is written to before each read, so that every socket has it for as long as it is
+/// open, used or not; a larger frame gets the room that it needs for as long as it lasts.
+const SOCKET_READ_BYTES: usize = 4 * 1024;
+
 /// Who it was, where no credential says so.
 pub(super) const ANYBODY: &str = "anybody";
 
@@ -482,5 +486,5 @@ impl FromRequestParts<Gateway> for Caller {
 
 /// Agrees with the client on how to talk.
 pub(super) fn agree(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
-    upgrade.protocols([PROTOCOL])
+    upgrade.protocols([PROTOCOL]).read_buffer_size(SOCKET_READ_BYTES)
 }
