@@ -19,6 +19,7 @@ pub mod door;
 pub mod kafka;
 pub mod ledger;
 pub mod load;
+pub mod mailbox;
 pub mod oracle;
 pub mod process;
 pub mod proxy;

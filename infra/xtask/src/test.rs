@@ -16,12 +16,13 @@ use crate::elasticsearch::Elasticsearch;
 use crate::kafka::{Kafka, Ports};
 use crate::opensearch::OpenSearch;
 use crate::postgresql::PostgreSql;
+use crate::python::Schemathesis;
 use crate::services::{Lifetime, Running, free_port};
 use crate::tally::Tally;
 use crate::web::Web;
 use crate::{
-    deny, environment, files, fuzz, java, onnxruntime, opensearch, postgresql, prerequisites, python, recordings,
-    report,
+    advisories, deny, environment, files, fuzz, java, onnxruntime, opensearch, postgresql, prerequisites, python,
+    recordings, report,
 };
 
 /// Which tests.
@@ -48,6 +49,7 @@ pub(crate) fn test(options: &Options) -> Result<ExitCode> {
     });
     if everything {
         static_checks(&mut tally);
+        advisories::check(web.as_ref(), &mut tally);
         fuzz::check(&mut tally);
     }
     cargo_tests(&setup, options, &mut tally);
@@ -73,6 +75,7 @@ struct Setup {
     opensearch: OpenSearch,
     postgresql: PostgreSql,
     onnxruntime: PathBuf,
+    schemathesis: Option<Schemathesis>,
     recordings: Option<PathBuf>,
 }
 
@@ -85,6 +88,7 @@ impl Setup {
             opensearch: OpenSearch::fetch(&java_home)?,
             postgresql: PostgreSql::fetch(&java_home)?,
             onnxruntime: onnxruntime::fetch()?,
+            schemathesis: python::schemathesis()?,
             recordings: recordings::folder()?,
         })
     }
@@ -118,7 +122,6 @@ fn static_checks(tally: &mut Tally) {
         )
     });
     tally.check("cargo deny (bans, licences, sources)", deny::check);
-    report::progress("    not checked here: advisories, whose database no package registry carries");
 }
 
 fn web_checks(web: Option<&Web>, tally: &mut Tally) {
@@ -177,6 +180,10 @@ fn run_tests(setup: &Setup, services: Option<&Services>, options: &Options, tall
     tests.env("DUCTUS_BIN_DIR", environment::target().join("debug"));
     if let Some(services) = services {
         tests.envs(services.variables.iter().map(|(name, value)| (name, value)));
+    }
+    if let Some(Schemathesis { python, packages }) = &setup.schemathesis {
+        tests.env("DUCTUS_TEST_PYTHON", python);
+        tests.env("DUCTUS_TEST_SCHEMATHESIS", packages);
     }
     match &setup.recordings {
         Some(folder) => tests.env("DUCTUS_DATA", folder),
