@@ -9,6 +9,8 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
+/// Every scope of a key.
+const EVERYTHING: &str = "ingest,verify,monitor,admin";
 /// Before a request is sent again.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -26,11 +28,20 @@ impl Door {
     pub async fn open(world: &World) -> (Self, Program) {
         let door = Self {
             address: free_address(),
-            key: world.make_key(Batch::TENANT, "ingest,verify,monitor,admin"),
+            key: world.make_key(Batch::TENANT, EVERYTHING),
             client: Client::new(),
         };
         let gateway = world.start_gateway(&door.address).await;
         (door, gateway)
+    }
+
+    /// The same gateway for somebody who may do everything with another tenant's data.
+    pub fn of_tenant(&self, world: &World, tenant: &str) -> Self {
+        Self {
+            address: self.address.clone(),
+            key: world.make_key(tenant, EVERYTHING),
+            client: self.client.clone(),
+        }
     }
 
     /// A request with the key.

@@ -20,6 +20,7 @@ pub mod guest;
 pub mod kafka;
 pub mod ledger;
 pub mod load;
+pub mod mailbox;
 pub mod oracle;
 pub mod process;
 pub mod proxy;

@@ -84,6 +84,7 @@ async fn somebody_is_enrolled_verified_and_monitored() {
     let verdict = door.json(door.post("/v1/subjects/ann/verify").json(&somebody)).await;
     assert_eq!(verdict["decision"], "different", "{verdict}");
 
+    strangers_reach_nothing(&world, &door, &own, &enrolment).await;
     monitored(&door, &typed(&ann, "ann", 2, 300, Purpose::Session)).await;
     identified(&door, &own, &somebody).await;
     judged(&door).await;
@@ -92,6 +93,58 @@ async fn somebody_is_enrolled_verified_and_monitored() {
     gateway.stop();
     audited(&world);
     score.stop();
+}
+
+/// Another tenant's application asks about a subject who has the same name as nobody of its own.
+async fn strangers_reach_nothing(world: &World, door: &Door, own: &Value, enrolment: &Value) {
+    let stranger = door.of_tenant(world, "other");
+    let known = stranger.json(stranger.get("/v1/subjects/ann")).await;
+    assert_eq!(known, json!({ "subject": "ann", "references": [] }));
+    let path = "/v1/subjects/ann/references/keystroke/physical";
+    assert_eq!(stranger.delete(path).send().await.unwrap().status(), 404);
+    let enrolled = stranger
+        .post("/v1/subjects/ann/enrolments")
+        .json(enrolment)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(enrolled.status(), 403);
+    assert!(enrolled.text().await.unwrap().contains("forged_tenant"));
+    let wish = json!({ "identify": true, "reason": "curious" });
+    stranger.json(stranger.put("/v1/settings").json(&wish)).await;
+    let mut sample = own.clone();
+    for batch in sample["batches"].as_array_mut().unwrap() {
+        batch["tenant"] = "other".into();
+    }
+    let found = stranger.json(stranger.post("/v1/identify").json(&sample)).await;
+    assert_eq!(
+        (&found["searched"], &found["candidates"]),
+        (&json!(0), &json!([])),
+        "{found}"
+    );
+    let verdict = stranger
+        .json(stranger.post("/v1/subjects/ann/verify").json(&sample))
+        .await;
+    assert_eq!(verdict["needed"]["references"][0]["have"], 0, "{verdict}");
+    for request in [
+        stranger.get("/v1/subjects/ann?tenant=acme"),
+        stranger.delete("/v1/subjects/ann?tenant=acme"),
+        stranger.delete(&format!("{path}?tenant=acme")),
+        stranger.post("/v1/subjects/ann/verify?tenant=acme").json(own),
+        stranger.post("/v1/identify?tenant=acme").json(own),
+    ] {
+        assert_eq!(request.send().await.unwrap().status(), 403);
+    }
+    for path in ["/v1/subjects/ann/verify", "/v1/identify"] {
+        let refused = stranger.post(path).json(own).send().await.unwrap();
+        assert_eq!(refused.status(), 400, "the batches are another tenant's");
+    }
+    // Erased is the stranger's own, of whom there is nothing.
+    let receipt = stranger.json(stranger.delete("/v1/subjects/ann")).await;
+    let path = format!("/v1/erasures/{}", receipt["receipt"].as_str().unwrap());
+    assert_eq!(door.get(&path).send().await.unwrap().status(), 404);
+    let known = door.json(door.get("/v1/subjects/ann")).await;
+    assert_eq!(known["references"][0]["mature"], true, "{known}");
 }
 
 /// Who is it? Nobody is told before the tenant has switched it on.
@@ -175,7 +228,9 @@ async fn erased(door: &Door) {
 /// Every question about a person is in the audit, with who asked.
 fn audited(world: &World) {
     let records = world.kafka.read_json("audit");
-    let asked = records.iter().filter(|record| record["access"].is_object());
+    let asked = records
+        .iter()
+        .filter(|record| record["access"].is_object() && record["tenant"] == Batch::TENANT);
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     for record in asked {
         assert!(record["access"]["by"].is_string(), "{record}");

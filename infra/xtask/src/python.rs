@@ -56,6 +56,21 @@ fn folder() -> PathBuf {
     environment::repository().join("clients").join("python")
 }
 
+/// The program that asks a gateway what its OpenAPI document promises.
+pub(crate) struct Schemathesis {
+    pub(crate) python: PathBuf,
+    /// The folder of its packages.
+    pub(crate) packages: PathBuf,
+}
+
+/// Fetches it. None where there is no Python for it: its test then says so by failing.
+pub(crate) fn schemathesis() -> Result<Option<Schemathesis>> {
+    let Some((python, tag)) = find() else { return Ok(None) };
+    let requirements = environment::repository().join("infra/local/schemathesis.txt");
+    let packages = packages("schemathesis 4.32.5", &requirements, &python, &tag)?;
+    Ok(Some(Schemathesis { python, packages }))
+}
+
 /// A Python that requirements have hashes for, and what it calls itself.
 pub(crate) fn find() -> Option<(PathBuf, String)> {
     ["python3", "python3.12", "python3.11"].into_iter().find_map(|name| {

@@ -18,6 +18,7 @@ pub(crate) struct Tally {
     skipped: u64,
     failures: Vec<String>,
     skips: Vec<String>,
+    left_out: Vec<String>,
 }
 
 impl Tally {
@@ -88,6 +89,12 @@ impl Tally {
         self.skips.push(name_and_reason.to_owned());
     }
 
+    /// Notes what could not be checked from here, and is no test of ours that somebody forgot.
+    pub(crate) fn leave_out(&mut self, name_and_reason: &str) {
+        report::progress(format!("    not checked: {name_and_reason}"));
+        self.left_out.push(name_and_reason.to_owned());
+    }
+
     /// In continuous integration, what was skipped has failed.
     pub(crate) fn refuse_skips(&mut self) {
         self.failed += self.skipped;
@@ -101,7 +108,12 @@ impl Tally {
 
     /// Names what failed and what was skipped, then the closing line; true if all is well.
     pub(crate) fn close(&self) -> bool {
-        for (title, names) in [("skipped", &self.skips), ("failed", &self.failures)] {
+        let lists = [
+            ("not checked", &self.left_out),
+            ("skipped", &self.skips),
+            ("failed", &self.failures),
+        ];
+        for (title, names) in lists {
             if !names.is_empty() {
                 report::result(format!("\n{title}:\n  {}", names.join("\n  ")));
             }
@@ -178,6 +190,7 @@ test result: ok. 40 passed; 0 failed; 0 ignored; 0 measured; 2 filtered out; fin
             skipped: 1,
             failures: vec!["line::tests::b".to_owned()],
             skips: vec!["slow".to_owned()],
+            left_out: Vec::new(),
         };
         assert_eq!(tally(output), expected);
     }

@@ -17,12 +17,13 @@ use crate::elasticsearch::Elasticsearch;
 use crate::kafka::{Kafka, Ports};
 use crate::opensearch::OpenSearch;
 use crate::postgresql::PostgreSql;
+use crate::python::Schemathesis;
 use crate::services::{Lifetime, Running, free_port};
 use crate::tally::Tally;
 use crate::web::Web;
 use crate::{
-    deny, environment, files, fuzz, java, onnxruntime, opensearch, postgresql, prerequisites, python, recordings,
-    report,
+    advisories, deny, environment, files, fuzz, java, onnxruntime, opensearch, postgresql, prerequisites, python,
+    recordings, report,
 };
 
 /// Which tests.
@@ -56,6 +57,7 @@ pub(crate) fn test(options: &Options) -> Result<ExitCode> {
     });
     if everything {
         static_checks(&mut tally);
+        advisories::check(web.as_ref(), &mut tally);
         fuzz::check(&mut tally);
     }
     cargo_tests(&setup, &guests, options, &mut tally);
@@ -102,6 +104,7 @@ struct Setup {
     opensearch: OpenSearch,
     postgresql: PostgreSql,
     onnxruntime: PathBuf,
+    schemathesis: Option<Schemathesis>,
     recordings: Option<PathBuf>,
 }
 
@@ -114,6 +117,7 @@ impl Setup {
             opensearch: OpenSearch::fetch(&java_home)?,
             postgresql: PostgreSql::fetch(&java_home)?,
             onnxruntime: onnxruntime::fetch()?,
+            schemathesis: python::schemathesis()?,
             recordings: recordings::folder()?,
         })
     }
@@ -147,7 +151,6 @@ fn static_checks(tally: &mut Tally) {
         )
     });
     tally.check("cargo deny (bans, licences, sources)", deny::check);
-    report::progress("    not checked here: advisories, whose database no package registry carries");
 }
 
 /// The build of the tests and of the long form of some of them: the same, so that neither has the other build again.
@@ -199,6 +202,10 @@ fn run_tests(setup: &Setup, guests: &Guests, services: Option<&Services>, option
     tests.envs(guests.variables.iter().map(|(name, value)| (name, value)));
     if let Some(services) = services {
         tests.envs(services.variables.iter().map(|(name, value)| (name, value)));
+    }
+    if let Some(Schemathesis { python, packages }) = &setup.schemathesis {
+        tests.env("DUCTUS_TEST_PYTHON", python);
+        tests.env("DUCTUS_TEST_SCHEMATHESIS", packages);
     }
     match &setup.recordings {
         Some(folder) => tests.env("DUCTUS_DATA", folder),

@@ -60,9 +60,14 @@ impl Web {
         files::write(&stamp, &sources)
     }
 
+    /// npm in the folder.
+    pub(crate) fn npm(&self) -> Command {
+        self.node.npm(&self.folder)
+    }
+
     /// One of the scripts of `web/package.json`.
     pub(crate) fn script(&self, name: &str) -> Command {
-        let mut npm = self.node.npm(&self.folder);
+        let mut npm = self.npm();
         // Colours would stand between us and the numbers in the output.
         npm.args(["run", name]).env("NO_COLOR", "1").env_remove("FORCE_COLOR");
         if let Some(chromium) = prerequisites::chromium() {

@@ -124,6 +124,9 @@ pub(crate) struct Passwords {
     breaches: Option<Arc<dyn BreachList>>,
     queue: Arc<Semaphore>,
     workers: Arc<Semaphore>,
+    /// Computations of argon2id so far.
+    #[cfg(test)]
+    pub(crate) computed: Arc<std::sync::atomic::AtomicU64>,
 }
 
 /// What comparing gave.
@@ -150,6 +153,8 @@ impl Passwords {
             params,
             nobody: Arc::from(""),
             breaches,
+            #[cfg(test)]
+            computed: Arc::default(),
         };
         passwords.nobody = passwords.hash(Secret::random()?).await?.into();
         Ok(passwords)
@@ -179,12 +184,16 @@ impl Passwords {
         // Too long to be anybody's: compared all the same, as nothing.
         let normal = normalise(password).unwrap_or_else(|| Secret::new(String::new()));
         let (nobody, params) = (self.nobody.clone(), self.params.clone());
+        #[cfg(test)]
+        let computed = Arc::clone(&self.computed);
         self.work(move || {
             let exists = stored.is_some();
             let stored = stored.unwrap_or_else(|| nobody.to_string());
             let hash = PasswordHash::new(&stored)
                 .map_err(|_| AccountsError::Internal("a stored password hash cannot be read"))?;
             let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+            #[cfg(test)]
+            computed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let holds = argon2.verify_password(normal.expose().as_bytes(), &hash).is_ok() && exists;
             let is_old = Params::try_from(&hash).ok().is_none_or(|stored| {
                 (stored.m_cost(), stored.t_cost(), stored.p_cost())
@@ -213,6 +222,8 @@ impl Passwords {
 
     async fn hash(&self, password: Secret) -> Result<String> {
         let params = self.params.clone();
+        #[cfg(test)]
+        self.computed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.work(move || hash_with(&params, &password)).await
     }
 

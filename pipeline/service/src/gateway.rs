@@ -16,6 +16,7 @@ mod audit;
 pub mod board;
 mod catch_up;
 mod client;
+mod connections;
 mod decisions;
 mod erasures;
 mod events;
@@ -24,6 +25,7 @@ mod feedback;
 mod identify;
 mod identity;
 mod ingest;
+mod input;
 mod keys;
 mod monitor;
 mod oidc;
@@ -51,13 +53,13 @@ use about::Policy;
 use access::{Access, Caller};
 use audit::Audit;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::map_response;
 use axum::response::Response;
 use board::Board;
 use catch_up::CatchUp;
 use client::Clients;
+use connections::Connections;
 use ductus_accounts::{Audited, Mailbox, Store, Tenants};
 use ductus_dynamics::line::Accounting;
 use erasures::Eraser;
@@ -73,7 +75,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::decompression::RequestDecompressionLayer;
 use utoipa::openapi::OpenApi;
@@ -138,7 +140,7 @@ struct Inner {
     shutdown: Shutdown,
     /// Raised to end every decision stream: readers come back and load anew.
     round: watch::Sender<u64>,
-    connections: Arc<Semaphore>,
+    connections: Connections,
     retry_after_s: u32,
     batch_bytes_max: usize,
     body_bytes_max: usize,
@@ -252,7 +254,7 @@ impl Gateway {
                 metrics,
                 shutdown: shutdown.clone(),
                 round: watch::Sender::new(0),
-                connections: Arc::new(Semaphore::new(config.gateway.connections_max)),
+                connections: Connections::new(config.gateway.connections_max, config.gateway.connections_each_max),
                 retry_after_s: config.gateway.retry_after_s,
                 batch_bytes_max: config.limits.batch_bytes_max,
                 body_bytes_max: config.gateway.body_bytes_max,
@@ -314,14 +316,13 @@ impl Gateway {
     }
 
     /// The routes of the API, and what they say of themselves.
-    fn routes(body_bytes_max: usize) -> (Router<Self>, OpenApi) {
+    fn routes() -> (Router<Self>, OpenApi) {
         OpenApiRouter::with_openapi(openapi::begin())
             .routes(routes!(events::post, events::websocket))
-            .layer(RequestDecompressionLayer::new())
+            .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
             .routes(routes!(subjects::enrol))
             .routes(routes!(subjects::verify))
             .routes(routes!(identify::identify))
-            .layer(DefaultBodyLimit::max(body_bytes_max))
             .routes(routes!(stream::decisions))
             .routes(routes!(sessions::list))
             .routes(routes!(sessions::decisions))
@@ -371,7 +372,7 @@ impl Gateway {
                 HeaderName::from_static("last-event-id"),
             ])
             .expose_headers([header::RETRY_AFTER]);
-        let (routes, _) = Self::routes(self.inner.body_bytes_max);
+        let (routes, _) = Self::routes();
         routes
             .fallback(page::serve)
             .layer(cors)

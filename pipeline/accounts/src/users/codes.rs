@@ -8,14 +8,13 @@ use super::{Accounts, Challenge, SignedIn, Visit};
 use crate::error::Result;
 use crate::event::{AccountEvent, Action, Audited, CodeRefusal, Purpose, ThrottleScope};
 use crate::mail::{Email, Mail};
+use crate::names;
 use crate::secret;
 
 /// Decimal digits of a code.
 const DIGITS: usize = 8;
 /// How many codes there are.
 const CODES: u64 = 100_000_000;
-/// Longest id that is looked up, in bytes; ours have 24.
-const ID_LEN_MAX: usize = 64;
 
 /// What became of a code.
 #[derive(Debug, Clone)]
@@ -84,7 +83,7 @@ impl Accounts {
             "SELECT user_id FROM challenges WHERE id = $1 AND tenant = $2 AND tries < $3 AND expires_ms > $4
                  AND purpose IN ('sign_in', 'step_up')",
         )
-        .bind(challenge)
+        .bind(names::or_nobody_s(challenge))
         .bind(visit.tenant)
         .bind(self.policy.code_tries_max)
         .bind(visit.now_ms)
@@ -170,7 +169,7 @@ impl Accounts {
         challenge: &str,
         code: &str,
     ) -> Result<std::result::Result<ChallengeRow, (Option<String>, CodeRefusal)>> {
-        let challenge = if challenge.len() > ID_LEN_MAX { "" } else { challenge };
+        let challenge = names::or_nobody_s(challenge);
         let row: Option<ChallengeRow> = sqlx::query_as(
             "UPDATE challenges SET tries = tries + 1 WHERE id = $1 AND tenant = $2 AND tries < $3 AND expires_ms > $4
              RETURNING email, purpose, user_id, sign_in, password_hash, code_hash",

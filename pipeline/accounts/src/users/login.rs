@@ -129,3 +129,95 @@ impl Accounts {
         Ok(Some(signed_in))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::Mailbox;
+    use crate::password::PasswordPolicy;
+    use crate::secret::Pepper;
+    use crate::signing::{SigningKey, SigningKeys};
+    use crate::store::{PoolPolicy, Store};
+    use crate::users::{AccountsPolicy, RegisterAnswer};
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
+
+    const ANN: &str = "ann@example.org";
+    const NOBODY: &str = "eve@example.org";
+    const PASSWORD: &str = "correct horse battery";
+
+    async fn accounts() -> (Accounts, Arc<Mailbox>) {
+        let store = Store::open("sqlite::memory:", &PoolPolicy::default()).await.unwrap();
+        let keys = SigningKeys::new(vec![SigningKey::new("a", &[1; 32]).unwrap()]).unwrap();
+        let policy = AccountsPolicy {
+            passwords: PasswordPolicy {
+                memory_kib: 64,
+                passes: 1,
+                ..PasswordPolicy::default()
+            },
+            ..AccountsPolicy::at("https://ductus.example")
+        };
+        let mailbox = Arc::new(Mailbox::new(100));
+        let pepper = Pepper::new(&[2; 32]).unwrap();
+        let accounts = Accounts::new(store, policy, keys, pepper, mailbox.clone(), None).await;
+        (accounts.unwrap(), mailbox)
+    }
+
+    /// From an address of its own each time, so that no attempt waits for another.
+    fn visit(host: u8) -> Visit<'static> {
+        Visit {
+            tenant: "acme",
+            address: IpAddr::V4(Ipv4Addr::new(198, 51, 100, host)),
+            now_ms: 1_800_000_000_000,
+        }
+    }
+
+    /// A clock says little on a busy machine: what costs time is counted instead.
+    #[tokio::test]
+    async fn known_and_unknown_addresses_cost_the_same_hashes_and_mails() {
+        let (accounts, mailbox) = accounts().await;
+        let secret = |text: &str| Secret::new(text.to_owned());
+        let seeded = accounts.seed(&visit(1), ANN, &secret(PASSWORD)).await.unwrap();
+        assert!(matches!(seeded.answer, Ok(Some(_))));
+        let mut host = 1;
+        let mut costs = async |what: &str, email: &str, password: &str| {
+            host += 1;
+            let cost = || {
+                (
+                    accounts.passwords.computed.load(Ordering::Relaxed),
+                    mailbox.mails().len(),
+                )
+            };
+            let (visit, password, before) = (visit(host), secret(password), cost());
+            match what {
+                "log in" => assert!(matches!(
+                    accounts.log_in(&visit, email, &password).await.unwrap().answer,
+                    LoginAnswer::Refused
+                )),
+                "register" => assert!(matches!(
+                    accounts.register(&visit, email, &password).await.unwrap().answer,
+                    RegisterAnswer::CodeSent(_)
+                )),
+                _ => assert!(matches!(
+                    accounts.reset(&visit, email, &password).await.unwrap().answer,
+                    RegisterAnswer::CodeSent(_)
+                )),
+            }
+            let after = cost();
+            (after.0 - before.0, after.1 - before.1)
+        };
+        let too_long = "x".repeat(5_000);
+        for (what, password, expected) in [
+            ("log in", "not the password", (1, 0)),
+            ("log in", "", (1, 0)),
+            ("log in", too_long.as_str(), (1, 0)),
+            ("register", PASSWORD, (1, 1)),
+            ("reset", PASSWORD, (1, 1)),
+        ] {
+            for email in [ANN, NOBODY] {
+                assert_eq!(costs(what, email, password).await, expected, "{what} {email}");
+            }
+        }
+    }
+}

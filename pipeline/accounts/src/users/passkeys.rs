@@ -367,7 +367,7 @@ impl Passkeys {
                  AND user_id IN (SELECT id FROM users WHERE tenant = $4)
              RETURNING user_id, state",
         )
-        .bind(id)
+        .bind(names::or_nobody_s(id))
         .bind(kind)
         .bind(visit.now_ms)
         .bind(visit.tenant)

@@ -104,8 +104,9 @@ impl Accounts {
     /// The tenant's users by id, at most `limit`; `after`: the last one of the page before.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// Where `after` is no id, or the database fails.
     pub async fn users(&self, tenant: &str, after: Option<&str>, limit: u32) -> Result<Vec<UserView>> {
+        after.map_or(Ok(()), names::check_id)?;
         let rows: Vec<(String, String, String, i64)> = sqlx::query_as(
             "SELECT id, email, mode, created_ms FROM users WHERE tenant = $1 AND id > $2 ORDER BY id LIMIT $3",
         )

@@ -137,7 +137,7 @@ on_both! {
         assert!(!passkeys.may_confirm(&at(AWAY, NOW), &without).await.unwrap());
         add(&people, &passkeys, &ann, &mut browser).await;
         let registration = people.register(&at(AWAY, NOW), "bob@example.org", PASSWORD).await;
-        for challenge in ["", "no such", &registration.id] {
+        for challenge in ["", "no such", "\u{0}", &registration.id] {
             assert!(passkeys.begin_confirm(&at(AWAY, NOW), challenge).await.unwrap().is_none(), "{challenge:?}");
             assert!(!passkeys.may_confirm(&at(AWAY, NOW), challenge).await.unwrap(), "{challenge:?}");
         }

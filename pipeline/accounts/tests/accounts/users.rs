@@ -79,9 +79,10 @@ on_both! {
     async fn text_that_is_sql_stays_text(world) {
         let people = People::new(&world).await;
         people.ann().await;
-        for evil in ["' OR '1'='1", "'; DROP TABLE users; --", "$1", "\\", "%"] {
+        for evil in ["' OR '1'='1", "'; DROP TABLE users; --", "$1", "\\", "%", "\u{0}", "a\u{0}b"] {
             let answer = people.confirm(&at(AWAY, NOW), evil, evil).await;
             assert!(matches!(answer, CodeAnswer::Refused));
+            assert!(people.accounts.users("acme", Some(evil), 10).await.is_err());
             assert!(people.note(people.accounts.refresh(&at(AWAY, NOW), evil).await.unwrap()).is_none());
             assert!(people.note(people.accounts.approve(&at(AWAY, NOW), evil).await.unwrap()).is_none());
             let answer = people.accounts.log_in(&at(AWAY, NOW), ANN, &secret(evil)).await.unwrap().answer;

@@ -51,6 +51,7 @@ fn limits(config: &Config, rules: &mut Rules<'_>) {
         ("limits.repeat_sessions_max", config.limits.repeat_sessions_max),
         ("gateway.in_flight_max", config.gateway.in_flight_max),
         ("gateway.connections_max", config.gateway.connections_max),
+        ("gateway.connections_each_max", config.gateway.connections_each_max),
         ("gateway.stream_lag_max", config.gateway.stream_lag_max),
         ("gateway.board_sessions_max", config.gateway.board_sessions_max),
         ("gateway.board_decisions_max", config.gateway.board_decisions_max),

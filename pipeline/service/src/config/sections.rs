@@ -242,6 +242,7 @@ pub struct Gateway {
     pub rate_keys_max: usize,
     pub retry_after_s: u32,
     pub connections_max: usize,
+    pub connections_each_max: usize,
     pub stream_lag_max: usize,
     pub board_sessions_max: usize,
     pub board_decisions_max: usize,

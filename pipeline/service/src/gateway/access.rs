@@ -14,6 +14,7 @@
 
 use super::Gateway;
 use super::audit::Audit;
+use super::connections::Holder;
 use super::ingest::Refusal;
 use super::oidc::{Analyst, Oidc};
 use super::problem::Problem;
@@ -28,7 +29,7 @@ use ductus_accounts::{
     AccessToken, AccountEvent, Accounts, ApplicationKeys, Forgery, KeyPolicy, Principal, Scope, Scopes, SessionToken,
     SessionTokens, SigningKeys, Store, TokenPolicy, TokenRefusal,
 };
-use ductus_dynamics::parse::BatchHead;
+use ductus_dynamics::parse::{BatchHead, is_id};
 use ductus_dynamics::wire::{AuditAction, Decision, Purpose};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
@@ -288,6 +289,7 @@ impl Caller {
     /// The tenant whose data is asked for: its own, or the one that is named where access is open.
     pub(super) fn tenant_named(&self, named: Option<String>) -> Result<String, Problem> {
         match (self.tenant(), named) {
+            (None, Some(named)) if !is_id(&named) => Err(Problem::bad_value("no tenant can have this name")),
             (Some(own), None) => Ok(own.to_owned()),
             (Some(own), Some(named)) if own == named => Ok(named),
             (Some(_), Some(_)) => Err(self.forbidden("other_tenant")),
@@ -321,6 +323,20 @@ impl Caller {
     /// What it is written down as, where somebody has to be named.
     pub(super) fn name(&self) -> &str {
         self.credential().unwrap_or(ANYBODY)
+    }
+
+    /// Whose connections are counted together; none's where only somebody who is trusted with keys opens them.
+    pub(super) fn holder(&self) -> Option<Holder> {
+        let (tenant, kind, name) = match &self.who {
+            Who::Page(token) => (&token.tenant, "session", &token.session),
+            Who::Person(token) => (&token.tenant, "person", &token.user),
+            Who::Anybody | Who::Application(_) | Who::Analyst(_) => return None,
+        };
+        Some(Holder {
+            tenant: tenant.clone(),
+            kind,
+            name: name.clone(),
+        })
     }
 
     /// Where it asks from.

@@ -7,6 +7,7 @@
 use super::Gateway;
 use super::access::Caller;
 use super::audit::Told;
+use super::input::Path;
 use super::keys::problem;
 use super::openapi::{ProblemDetails, Refused};
 use super::people::People;
@@ -16,7 +17,7 @@ use super::question::{self, Whose};
 use crate::accounts::now_ms;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use ductus_accounts::{Erasure, ErasureState, Scope, Tenants};

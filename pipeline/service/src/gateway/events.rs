@@ -6,19 +6,22 @@
 
 use super::Gateway;
 use super::access::{Caller, agree};
+use super::connections::{Counted, Crowded, close, send};
 use super::ingest::{Accepted, Refusal};
+use super::monitor::KEEP_ALIVE;
 use super::openapi::{ProblemDetails, Refused};
 use super::problem::Problem;
-use super::stream::Counted;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ductus_accounts::Scope;
 use ductus_dynamics::reject::RejectReason;
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 /// Whether a body is one batch, or one a line.
@@ -86,7 +89,7 @@ pub(super) async fn post(State(gateway): State<Gateway>, caller: Caller, headers
     if let Err(problem) = caller.may(Scope::Ingest) {
         return problem.into_response();
     }
-    let Some(form) = form(&headers) else {
+    let Some(form) = form(&headers).filter(|_| is_unpacked(&headers)) else {
         return Problem::WRONG_TYPE.into_response();
     };
     let most = match form {
@@ -121,6 +124,12 @@ fn form(headers: &HeaderMap) -> Option<Form> {
     } else {
         None
     }
+}
+
+/// Whether nothing is left to unpack: what is understood was taken off the headers with what it did.
+fn is_unpacked(headers: &HeaderMap) -> bool {
+    let packed = headers.get(header::CONTENT_ENCODING);
+    packed.is_none_or(|packed| packed.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// A body that ended early, holds too much, or is not compressed as it says.
@@ -186,7 +195,7 @@ pub(super) fn tell(gateway: &Gateway, outcomes: &[Result<Accepted, Refusal>]) ->
     responses(
         (status = 101, description = "the socket is open"),
         (status = 400, description = "no WebSocket", content_type = "application/problem+json", body = ProblemDetails),
-        (status = 426, description = "no WebSocket", content_type = "application/problem+json", body = ProblemDetails),
+        Crowded,
         Refused,
     )
 )]
@@ -194,40 +203,44 @@ pub(super) async fn websocket(
     State(gateway): State<Gateway>,
     caller: Caller,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
-) -> Response {
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Problem> {
     if !origin_allowed(&headers, &gateway.inner.origins) {
-        return Problem::FOREIGN.into_response();
+        return Err(Problem::FOREIGN);
     }
-    if let Err(problem) = caller.may(Scope::Ingest) {
-        return problem.into_response();
-    }
-    let Some(counted) = Counted::new(&gateway) else {
-        return Problem::crowded(gateway.inner.retry_after_s).into_response();
-    };
+    caller.may(Scope::Ingest)?;
+    let upgrade = upgrade.map_err(|_| Problem::NO_SOCKET)?;
+    let counted = Counted::new(&gateway, &caller)?;
     // One byte more than is taken, so that a batch over the limit is answered and not cut off.
     let bytes_max = gateway.inner.batch_bytes_max + 1;
-    agree(upgrade)
+    let opened = agree(upgrade)
         .max_message_size(bytes_max)
         .max_frame_size(bytes_max)
         .on_upgrade(move |socket| async move {
             let _counted = counted;
             converse(&gateway, &caller, socket).await;
-        })
+        });
+    Ok(opened)
 }
 
 /// Answers each frame until either side ends, or the credential does.
 async fn converse(gateway: &Gateway, caller: &Caller, mut socket: WebSocket) {
     let mut expired = std::pin::pin!(caller.expired());
+    let mut alive = tokio::time::interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
     loop {
         let message = tokio::select! {
             message = socket.recv() => message,
             () = gateway.inner.shutdown.requested() => {
-                return close(socket, close_code::AWAY, "the gateway ends").await;
+                return close(gateway, socket, close_code::AWAY, "the gateway ends").await;
             }
             () = &mut expired => {
-                return close(socket, close_code::POLICY, "the credential has expired").await;
+                return close(gateway, socket, close_code::POLICY, "the credential has expired").await;
             }
+            // Who does not take it is gone.
+            _ = alive.tick() => match send(gateway, &mut socket, Message::Ping(Bytes::new())).await {
+                true => continue,
+                false => return,
+            },
         };
         let bytes: Bytes = match message {
             Some(Ok(Message::Text(text))) => text.into(),
@@ -242,20 +255,10 @@ async fn converse(gateway: &Gateway, caller: &Caller, mut socket: WebSocket) {
         {
             answer["retry_after_s"] = retry_after_s.into();
         }
-        if socket.send(Message::Text(answer.to_string().into())).await.is_err() {
+        if !send(gateway, &mut socket, Message::Text(answer.to_string().into())).await {
             return;
         }
     }
-}
-
-/// Says why, and ends.
-pub(super) async fn close(mut socket: WebSocket, code: u16, reason: &'static str) {
-    let frame = CloseFrame {
-        code,
-        reason: reason.into(),
-    };
-    // Where the other side is gone already, nobody has to be told.
-    let _ = socket.send(Message::Close(Some(frame))).await;
 }
 
 /// What became of one of many batches. The number of one that cannot be read is not known.

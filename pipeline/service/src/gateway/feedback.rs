@@ -5,6 +5,7 @@
 
 use super::access::{ANYBODY, Caller};
 use super::audit::Told;
+use super::input::{Body, Path, Untaken};
 use super::openapi::{ProblemDetails, Refused};
 use super::problem::Problem;
 use super::publisher::Publisher;
@@ -12,8 +13,7 @@ use super::{Gateway, drawn_id};
 use crate::accounts::now_ms;
 use crate::config::Config;
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use ductus_dynamics::wire::{AuditAction, Feedback, FeedbackVerdict, VERSION};
@@ -158,8 +158,8 @@ impl From<Feedback> for FeedbackView {
     request_body = FeedbackWish,
     responses(
         (status = 201, description = "kept", body = FeedbackView),
-        (status = 400, description = "the body or a value in it cannot be", content_type = "application/problem+json", body = ProblemDetails),
         (status = 404, description = "no such decision is kept in memory", content_type = "application/problem+json", body = ProblemDetails),
+        Untaken,
         Refused,
     )
 )]
@@ -167,10 +167,10 @@ pub(super) async fn give(
     State(gateway): State<Gateway>,
     caller: Caller,
     Path(decision): Path<String>,
-    body: Result<Json<FeedbackWish>, JsonRejection>,
+    body: Result<Body<FeedbackWish>, Problem>,
 ) -> Result<Response, Problem> {
     caller.may_see_all()?;
-    let Json(wish) = body.map_err(|_| Problem::BAD_BODY)?;
+    let Body(wish) = body?;
     let note = wish.note.as_deref().map(str::trim).filter(|note| !note.is_empty());
     if note.is_some_and(|note| note.len() > NOTE_BYTES_MAX || note.chars().any(char::is_control)) {
         return Err(Problem::bad_value("a note is one line of up to 500 bytes"));

@@ -6,13 +6,14 @@
 use super::Gateway;
 use super::access::Caller;
 use super::audit::Told;
+use super::input::Samples;
 use super::keys::problem;
 use super::openapi::{ProblemDetails, Refused};
 use super::problem::Problem;
 use super::question::{self, NeededSteps, Whose};
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use ductus_accounts::Scope;
@@ -111,7 +112,9 @@ impl From<Identification> for Identified {
         (status = 200, description = "candidates; too little data is an answer as well", body = Identified),
         (status = 400, description = "the body or a batch breaks the contract, or no tenant is named", content_type = "application/problem+json", body = ProblemDetails),
         (status = 404, description = "this gateway answers no questions about people", content_type = "application/problem+json", body = ProblemDetails),
+        (status = 408, description = "the body did not come in time", content_type = "application/problem+json", body = ProblemDetails),
         (status = 413, description = "more bytes, batches, events or subjects than one question may have", content_type = "application/problem+json", body = ProblemDetails),
+        (status = 415, description = "the body is no JSON", content_type = "application/problem+json", body = ProblemDetails),
         (status = 429, description = "too many questions at once: again after `Retry-After`", content_type = "application/problem+json", body = ProblemDetails),
         Refused,
     )
@@ -120,13 +123,13 @@ pub(super) async fn identify(
     State(gateway): State<Gateway>,
     caller: Caller,
     whose: Result<Query<Whose>, QueryRejection>,
-    body: Result<Bytes, BytesRejection>,
+    body: Result<Samples, Problem>,
 ) -> Result<Response, Problem> {
     caller.may(Scope::Verify)?;
     question::people(&gateway)?;
     let tenant = question::tenant(&caller, whose)?;
     let reason = reason(&gateway, &caller, &tenant).await?;
-    let body = body.map_err(|_| Problem::OVERSIZE)?;
+    let Samples(body) = body?;
     let unknown: Unknown<'_> = serde_json::from_slice(&body).map_err(|_| Problem::BAD_BODY)?;
     let batches = question::slices(&gateway, &body, &unknown.batches)?;
     let told = Told {

@@ -5,12 +5,12 @@
 
 use super::Gateway;
 use super::access::{Caller, Checks};
+use super::input::{Body, MaybeBody, Path, Untaken};
 use super::openapi::{ProblemDetails, Refused};
 use super::problem::Problem;
 use crate::accounts::now_ms;
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use ductus_accounts::{
@@ -61,18 +61,18 @@ pub(super) struct TokenMade {
     request_body = TokenWish,
     responses(
         (status = 201, description = "the token", body = TokenMade),
-        (status = 400, description = "the body or a value in it cannot be", content_type = "application/problem+json", body = ProblemDetails),
         (status = 404, description = "access is open: no token is needed", content_type = "application/problem+json", body = ProblemDetails),
+        Untaken,
         Refused,
     )
 )]
 pub(super) async fn mint(
     State(gateway): State<Gateway>,
     caller: Caller,
-    body: Result<Json<TokenWish>, JsonRejection>,
+    body: Result<Body<TokenWish>, Problem>,
 ) -> Result<Response, Problem> {
     let (checks, by) = checks(&gateway, &caller)?;
-    let Json(wish) = body.map_err(|_| Problem::BAD_BODY)?;
+    let Body(wish) = body?;
     let request = TokenRequest {
         subject: wish.subject.as_deref(),
         session: &wish.session,
@@ -171,18 +171,18 @@ impl From<KeyView> for KeyListed {
     request_body = KeyWish,
     responses(
         (status = 201, description = "the key", body = KeyMade),
-        (status = 400, description = "the body or a value in it cannot be", content_type = "application/problem+json", body = ProblemDetails),
         (status = 404, description = "access is open: there are no keys", content_type = "application/problem+json", body = ProblemDetails),
+        Untaken,
         Refused,
     )
 )]
 pub(super) async fn create(
     State(gateway): State<Gateway>,
     caller: Caller,
-    body: Result<Json<KeyWish>, JsonRejection>,
+    body: Result<Body<KeyWish>, Problem>,
 ) -> Result<Response, Problem> {
     let (checks, by) = administer(&gateway, &caller)?;
-    let Json(wish) = body.map_err(|_| Problem::BAD_BODY)?;
+    let Body(wish) = body?;
     if !wish.scopes.within(by.scopes) {
         return Err(caller.forbidden("beyond_key"));
     }
@@ -234,8 +234,8 @@ pub(super) struct RotateWish {
     request_body = Option<RotateWish>,
     responses(
         (status = 200, description = "the new key", body = KeyMade),
-        (status = 400, description = "the body or a value in it cannot be", content_type = "application/problem+json", body = ProblemDetails),
         (status = 404, description = "the tenant has no such key in force", content_type = "application/problem+json", body = ProblemDetails),
+        Untaken,
         Refused,
     )
 )]
@@ -243,11 +243,11 @@ pub(super) async fn rotate(
     State(gateway): State<Gateway>,
     caller: Caller,
     Path(key): Path<String>,
-    body: Result<Option<Json<RotateWish>>, JsonRejection>,
+    body: Result<MaybeBody<RotateWish>, Problem>,
 ) -> Result<Response, Problem> {
     let (checks, by) = administer(&gateway, &caller)?;
-    let Json(wish) = body.map_err(|_| Problem::BAD_BODY)?.unwrap_or_default();
-    let grace_s = wish.grace_s.map_or(GRACE_S, i64::from);
+    let MaybeBody(wish) = body?;
+    let grace_s = wish.unwrap_or_default().grace_s.map_or(GRACE_S, i64::from);
     let rotated = checks.keys.rotate(&by.tenant, &key, grace_s * 1000, now_ms()).await;
     match gateway.audited(&caller, rotated.map_err(problem)?) {
         Some(created) => Ok(Json(KeyMade::from(created)).into_response()),

@@ -8,16 +8,17 @@ use super::Gateway;
 use super::access::{Caller, Sight, agree};
 use super::board::{Board, Placed, Since};
 use super::catch_up::{CatchUpError, Found};
-use super::events::close;
+use super::connections::{Counted, Crowded, close, send};
+use super::input::Path;
 use super::openapi::{ProblemDetails, Refused};
 use super::place::Place;
 use super::problem::Problem;
-use super::stream::Counted;
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -115,6 +116,7 @@ fn latest(board: &Board, sight: &Sight, session: &str) -> Option<Arc<Placed>> {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Resume {
     /// The same as the header `Last-Event-ID`; for WebSockets, which browsers let set no header.
     last_event_id: Option<String>,
@@ -137,7 +139,9 @@ pub(super) struct Resume {
     responses(
         (status = 101, description = "the socket is open"),
         (status = 200, description = "the stream", content_type = "text/event-stream", body = Risk),
-        (status = 400, description = "the event id is none that this stream gave", content_type = "application/problem+json", body = ProblemDetails),
+        (status = 400, description = "the event id is none that this stream gave, or the query cannot be read", content_type = "application/problem+json", body = ProblemDetails),
+        (status = 404, description = "no session can have this name", content_type = "application/problem+json", body = ProblemDetails),
+        Crowded,
         Refused,
     )
 )]
@@ -145,25 +149,23 @@ pub(super) async fn monitor(
     State(gateway): State<Gateway>,
     caller: Caller,
     Path(session): Path<String>,
-    Query(resume): Query<Resume>,
+    resume: Result<Query<Resume>, QueryRejection>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Response {
-    if let Err(problem) = caller.may(Scope::Monitor).and_then(|()| caller.may_see(&session)) {
-        return problem.into_response();
-    }
+) -> Result<Response, Problem> {
+    caller.may(Scope::Monitor)?;
+    caller.may_see(&session)?;
+    let Query(resume) = resume.map_err(|_| Problem::BAD_QUERY)?;
     let header = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok());
     let after = match header.or(resume.last_event_id.as_deref()).map(str::parse) {
         Some(Ok(place)) => Some(place),
-        Some(Err(_)) => return Problem::BAD_EVENT_ID.into_response(),
+        Some(Err(_)) => return Err(Problem::BAD_EVENT_ID),
         None => None,
     };
-    let Some(counted) = Counted::new(&gateway) else {
-        return Problem::crowded(gateway.inner.retry_after_s).into_response();
-    };
+    let counted = Counted::new(&gateway, &caller)?;
     let follow = Follow::new(gateway.clone(), caller.sight(), &session, after);
     let expired = caller.expired();
-    match upgrade {
+    Ok(match upgrade {
         Ok(upgrade) => agree(upgrade)
             .max_message_size(SAID_BYTES_MAX)
             .on_upgrade(move |socket| async move {
@@ -171,7 +173,7 @@ pub(super) async fn monitor(
                 send_frames(&gateway, socket, follow, expired).await;
             }),
         Err(_) => send_events(&gateway, counted, follow, expired).into_response(),
-    }
+    })
 }
 
 fn send_events<F: Future<Output = ()> + Send + 'static>(
@@ -206,8 +208,8 @@ async fn send_frames(gateway: &Gateway, mut socket: WebSocket, follow: Follow, e
     let mut alive = tokio::time::interval(KEEP_ALIVE);
     loop {
         let frame = tokio::select! {
-            () = &mut end => return close(socket, close_code::AWAY, "the gateway ends").await,
-            () = &mut expired => return close(socket, close_code::POLICY, "the credential has expired").await,
+            () = &mut end => return close(gateway, socket, close_code::AWAY, "the gateway ends").await,
+            () = &mut expired => return close(gateway, socket, close_code::POLICY, "the credential has expired").await,
             next = told.next() => match next {
                 Some(Told::Risk(placed)) => match serde_json::to_string(&Risk::of(&placed)) {
                     Ok(text) => Message::Text(text.into()),
@@ -215,7 +217,7 @@ async fn send_frames(gateway: &Gateway, mut socket: WebSocket, follow: Follow, e
                     Err(_) => continue,
                 },
                 Some(Told::Missed) => Message::Text(r#"{"missed":true}"#.into()),
-                None => return close(socket, close_code::AGAIN, "come again with the last event id").await,
+                None => return close(gateway, socket, close_code::AGAIN, "come again with the last event id").await,
             },
             _ = alive.tick() => Message::Ping(Bytes::new()),
             said = socket.recv() => match said {
@@ -224,7 +226,7 @@ async fn send_frames(gateway: &Gateway, mut socket: WebSocket, follow: Follow, e
                 Some(Ok(_)) => continue,
             },
         };
-        if socket.send(frame).await.is_err() {
+        if !send(gateway, &mut socket, frame).await {
             return;
         }
     }

@@ -147,6 +147,6 @@ fn hoist(name: &str, text: &str, schemas: &mut Map<String, Value>) {
 )]
 pub(super) async fn document() -> Response {
     static DOCUMENT: OnceLock<String> = OnceLock::new();
-    let text = DOCUMENT.get_or_init(|| finish(super::Gateway::routes(0).1).to_string());
+    let text = DOCUMENT.get_or_init(|| finish(super::Gateway::routes().1).to_string());
     ([(header::CONTENT_TYPE, "application/json")], text.as_str()).into_response()
 }

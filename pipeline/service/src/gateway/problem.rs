@@ -68,6 +68,24 @@ impl Problem {
         }
     }
 
+    /// Too many connections of one session, or one person.
+    pub(super) fn too_many_own(retry_after_s: u32) -> Self {
+        Self {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            reason: "too_many_own_connections",
+            title: "this session, or this person, has too many connections open",
+            retry_after_s: Some(retry_after_s),
+        }
+    }
+
+    /// No WebSocket is asked for.
+    pub(super) const NO_SOCKET: Self = Self {
+        status: StatusCode::BAD_REQUEST,
+        reason: "no_socket",
+        title: "this is a WebSocket: ask for it as RFC 6455 says",
+        retry_after_s: None,
+    };
+
     /// Too many questions at once.
     pub(super) fn busy(retry_after_s: u32) -> Self {
         Self {
@@ -164,7 +182,15 @@ impl Problem {
     pub(super) const WRONG_TYPE: Self = Self {
         status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
         reason: "wrong_content_type",
-        title: "send application/json, or application/x-ndjson with a batch a line",
+        title: "send application/json, or application/x-ndjson with a batch a line, packed with gzip, zstd or not at all",
+        retry_after_s: None,
+    };
+
+    /// A form, or nothing that says what it is.
+    pub(super) const NOT_JSON: Self = Self {
+        status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        reason: "wrong_content_type",
+        title: "send application/json",
         retry_after_s: None,
     };
 

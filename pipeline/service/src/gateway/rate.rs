@@ -32,10 +32,12 @@ impl Rates {
 
     /// One more batch of a subject (or of a session while nobody is claimed), sent with this credential.
     pub(super) fn batch(&self, credential: Option<&str>, tenant: &str, subject: &str) -> Result<(), TooOften> {
-        if let Some(credential) = credential {
-            self.credentials.one_more(&credential.to_owned())?;
+        // What one subject sends too much of is not counted for the credential: others send with it as well.
+        self.subjects.one_more(&(tenant.to_owned(), subject.to_owned()))?;
+        match credential {
+            Some(credential) => self.credentials.one_more(&credential.to_owned()),
+            None => Ok(()),
         }
-        self.subjects.one_more(&(tenant.to_owned(), subject.to_owned()))
     }
 }
 

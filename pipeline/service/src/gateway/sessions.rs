@@ -3,10 +3,12 @@
 use super::Gateway;
 use super::access::Caller;
 use super::board::SessionSummary;
+use super::input::Path;
 use super::openapi::{ProblemDetails, Refused};
 use super::problem::Problem;
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use ductus_dynamics::wire::Decision;
 use serde::{Deserialize, Serialize};
@@ -35,6 +37,7 @@ pub(super) struct Stats {
 const SESSIONS_MAX: usize = 1000;
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Page {
     /// Most sessions wanted, up to 1,000.
     limit: Option<usize>,
@@ -53,12 +56,15 @@ pub(super) struct Page {
         Refused,
     )
 )]
-pub(super) async fn list(State(gateway): State<Gateway>, caller: Caller, Query(page): Query<Page>) -> Response {
-    if let Err(problem) = caller.may_see_all() {
-        return problem.into_response();
-    }
+pub(super) async fn list(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Response, Problem> {
+    caller.may_see_all()?;
+    let Query(page) = page.map_err(|_| Problem::BAD_QUERY)?;
     let most = page.limit.unwrap_or(SESSIONS_MAX).min(SESSIONS_MAX);
-    Json(gateway.board().sessions(caller.tenant(), most)).into_response()
+    Ok(Json(gateway.board().sessions(caller.tenant(), most)).into_response())
 }
 
 /// The latest decisions of a session, oldest first.

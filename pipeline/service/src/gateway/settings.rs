@@ -4,13 +4,14 @@
 
 use super::Gateway;
 use super::access::Caller;
+use super::input::{Body, Untaken};
 use super::keys::problem;
 use super::openapi::{ProblemDetails, Refused};
 use super::problem::Problem;
 use super::question::{self, Whose};
 use crate::accounts::now_ms;
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use ductus_accounts::{Scope, Tenants};
@@ -70,8 +71,8 @@ pub(super) async fn view(
     request_body = SettingsWish,
     responses(
         (status = 200, description = "the settings as they are now", body = Settings),
-        (status = 400, description = "the body or a value in it cannot be, or the reason is missing", content_type = "application/problem+json", body = ProblemDetails),
         (status = 404, description = "this gateway has no database, so nothing can be switched on", content_type = "application/problem+json", body = ProblemDetails),
+        Untaken,
         Refused,
     )
 )]
@@ -79,11 +80,11 @@ pub(super) async fn put(
     State(gateway): State<Gateway>,
     caller: Caller,
     whose: Result<Query<Whose>, QueryRejection>,
-    body: Result<Json<SettingsWish>, JsonRejection>,
+    body: Result<Body<SettingsWish>, Problem>,
 ) -> Result<Response, Problem> {
     caller.may(Scope::Admin)?;
     let (tenants, tenant) = tenants(&gateway, &caller, whose)?;
-    let Json(wish) = body.map_err(|_| Problem::BAD_BODY)?;
+    let Body(wish) = body?;
     let reason = wish
         .reason
         .as_deref()

@@ -6,9 +6,11 @@
 use super::Gateway;
 use super::access::Caller;
 use super::board::Placed;
+use super::connections::{Counted, Crowded};
 use super::monitor::KEEP_ALIVE;
 use super::openapi::{ProblemDetails, Refused};
 use super::problem::Problem;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -16,13 +18,12 @@ use ductus_accounts::Scope;
 use futures::StreamExt;
 use serde::Deserialize;
 use std::convert::Infallible;
-use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 use utoipa::IntoParams;
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Filter {
     /// Only of this session.
     session: Option<String>,
@@ -40,25 +41,23 @@ pub(super) struct Filter {
     responses(
         (status = 200, description = "the stream", content_type = "text/event-stream", body = String),
         (status = 400, description = "the query cannot be read", content_type = "application/problem+json", body = ProblemDetails),
+        Crowded,
         Refused,
     )
 )]
 pub(super) async fn decisions(
     State(gateway): State<Gateway>,
     caller: Caller,
-    Query(filter): Query<Filter>,
-) -> Response {
+    filter: Result<Query<Filter>, QueryRejection>,
+) -> Result<Response, Problem> {
     let inner = &gateway.inner;
-    let allowed = caller.may(Scope::Monitor).and_then(|()| match &filter.session {
+    caller.may(Scope::Monitor)?;
+    let Query(filter) = filter.map_err(|_| Problem::BAD_QUERY)?;
+    match &filter.session {
         Some(session) => caller.may_see(session),
         None => caller.may_see_all(),
-    });
-    if let Err(problem) = allowed {
-        return problem.into_response();
-    }
-    let Some(counted) = Counted::new(&gateway) else {
-        return Problem::crowded(inner.retry_after_s).into_response();
-    };
+    }?;
+    let counted = Counted::new(&gateway, &caller)?;
     let metrics = inner.metrics.clone();
     let (expired, sight) = (caller.expired(), caller.sight());
     let wanted = move |placed: &Placed| {
@@ -95,31 +94,6 @@ pub(super) async fn decisions(
         ));
     // The page waits for this to know that it is connected: a comment goes out at once.
     let opening = futures::stream::once(std::future::ready(Ok(Event::default().comment("open"))));
-    Sse::new(opening.chain(events))
-        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
-        .into_response()
-}
-
-/// Counts a reader for as long as its stream lives.
-pub(super) struct Counted {
-    gateway: Gateway,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Counted {
-    /// None where `gateway.connections_max` are open.
-    pub(super) fn new(gateway: &Gateway) -> Option<Self> {
-        let permit = Arc::clone(&gateway.inner.connections).try_acquire_owned().ok()?;
-        gateway.inner.metrics.connections.inc();
-        Some(Self {
-            gateway: gateway.clone(),
-            _permit: permit,
-        })
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.gateway.inner.metrics.connections.dec();
-    }
+    let stream = Sse::new(opening.chain(events)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    Ok(stream.into_response())
 }

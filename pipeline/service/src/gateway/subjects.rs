@@ -7,13 +7,14 @@ use super::Gateway;
 use super::access::Caller;
 use super::audit::Told;
 use super::events::{Taken, tell};
+use super::input::{Path, Samples};
 use super::openapi::{ProblemDetails, Refused};
 use super::problem::Problem;
 use super::question::{self, NeededSteps, Sample, Whose};
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use ductus_accounts::Scope;
 use ductus_dynamics::wire::{Action, AuditAction, Purpose, Reason};
@@ -111,7 +112,10 @@ pub(super) async fn view(
     responses(
         (status = 202, description = "in Kafka, acknowledged", body = Taken),
         (status = 400, description = "the body, or every batch, breaks the contract", content_type = "application/problem+json", body = ProblemDetails),
+        (status = 404, description = "no subject can have this name", content_type = "application/problem+json", body = ProblemDetails),
+        (status = 408, description = "the body did not come in time", content_type = "application/problem+json", body = ProblemDetails),
         (status = 413, description = "more bytes or batches than one request may have", content_type = "application/problem+json", body = ProblemDetails),
+        (status = 415, description = "the body is no JSON", content_type = "application/problem+json", body = ProblemDetails),
         (status = 429, description = "too much at once: again after `Retry-After`", content_type = "application/problem+json", body = ProblemDetails),
         Refused,
     )
@@ -120,10 +124,10 @@ pub(super) async fn enrol(
     State(gateway): State<Gateway>,
     caller: Caller,
     Path(subject): Path<String>,
-    body: Result<Bytes, BytesRejection>,
+    body: Result<Samples, Problem>,
 ) -> Result<Response, Problem> {
     caller.may(Scope::Verify)?;
-    let body = body.map_err(|_| Problem::OVERSIZE)?;
+    let Samples(body) = body?;
     let batches = question::batches(&gateway, &body)?;
     let caller = caller.about(&subject, Purpose::Enrol);
     let outcomes = gateway
@@ -220,7 +224,9 @@ impl From<Verification> for Verdict {
         (status = 200, description = "the answer; too little data is one as well", body = Verdict),
         (status = 400, description = "the body or a batch breaks the contract, or no tenant is named", content_type = "application/problem+json", body = ProblemDetails),
         (status = 404, description = "this gateway answers no questions about people", content_type = "application/problem+json", body = ProblemDetails),
+        (status = 408, description = "the body did not come in time", content_type = "application/problem+json", body = ProblemDetails),
         (status = 413, description = "more bytes, batches or events than one question may have", content_type = "application/problem+json", body = ProblemDetails),
+        (status = 415, description = "the body is no JSON", content_type = "application/problem+json", body = ProblemDetails),
         (status = 429, description = "too many questions at once: again after `Retry-After`", content_type = "application/problem+json", body = ProblemDetails),
         Refused,
     )
@@ -230,12 +236,12 @@ pub(super) async fn verify(
     caller: Caller,
     Path(subject): Path<String>,
     whose: Result<Query<Whose>, QueryRejection>,
-    body: Result<Bytes, BytesRejection>,
+    body: Result<Samples, Problem>,
 ) -> Result<Response, Problem> {
     caller.may(Scope::Verify)?;
     question::people(&gateway)?;
     let tenant = question::tenant(&caller, whose)?;
-    let body = body.map_err(|_| Problem::OVERSIZE)?;
+    let Samples(body) = body?;
     let batches = question::batches(&gateway, &body)?;
     let claimed = (tenant.clone(), subject.clone());
     let asked = question::ask(&gateway, &caller, move |people| {

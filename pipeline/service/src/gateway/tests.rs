@@ -1,6 +1,7 @@
 //! The gateway over real HTTP against librdkafka's mock cluster.
 
 mod access;
+mod attacks;
 mod audit;
 mod decisions;
 mod identity;

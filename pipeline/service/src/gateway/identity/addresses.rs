@@ -4,13 +4,14 @@
 //! the answer to it. Whoever follows one with a browser sees a page that asks, of our own words but for the network.
 
 use super::super::Gateway;
+use super::super::input::{Path, Untaken};
 use super::super::openapi::{ProblemDetails, Refused};
 use super::super::problem::Problem;
-use super::answers::{Absent, NOT_SIGNED_IN, Untaken, failed, too_often};
+use super::answers::{Absent, NOT_SIGNED_IN, failed, too_often};
 use super::request::{Person, Told, Visitor};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use ductus_accounts::{TrustAnswer, TrustedAddress};

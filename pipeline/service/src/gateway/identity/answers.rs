@@ -48,14 +48,6 @@ pub(super) const FOREIGN_PAGE: Problem = Problem {
     retry_after_s: None,
 };
 
-/// A form, or nothing that says what it is.
-pub(super) const NOT_JSON: Problem = Problem {
-    status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
-    reason: "wrong_content_type",
-    title: "send application/json",
-    retry_after_s: None,
-};
-
 /// The old password is another.
 pub(super) const WRONG_PASSWORD: Problem = Problem {
     status: StatusCode::FORBIDDEN,
@@ -259,20 +251,6 @@ impl IntoResponses for Absent {
             "404",
             "it is not there, or nobody signs in here: see `identity.enabled`",
         )])
-    }
-}
-
-/// What any route may answer that takes a body.
-pub(super) struct Untaken;
-
-impl IntoResponses for Untaken {
-    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
-        problems(&[
-            ("400", "the body or a value in it cannot be"),
-            ("408", "the body did not come in time"),
-            ("413", "the body is too long"),
-            ("415", "the body is no JSON"),
-        ])
     }
 }
 

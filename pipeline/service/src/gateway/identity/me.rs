@@ -7,9 +7,10 @@
 use super::super::Gateway;
 use super::super::access::Caller;
 use super::super::erasures::erase_own;
+use super::super::input::Untaken;
 use super::super::openapi::{ProblemDetails, Refused};
 use super::super::problem::Problem;
-use super::answers::{Absent, FactorsView, NOT_SIGNED_IN, Untaken, WRONG_PASSWORD, bad_password, too_often};
+use super::answers::{Absent, FactorsView, NOT_SIGNED_IN, WRONG_PASSWORD, bad_password, too_often};
 use super::request::{Person, Told, secret};
 use axum::Json;
 use axum::extract::State;

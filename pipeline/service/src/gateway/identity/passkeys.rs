@@ -1,12 +1,13 @@
 //! The passkeys of one's own account.
 
 use super::super::Gateway;
+use super::super::input::{Path, Untaken};
 use super::super::openapi::{ProblemDetails, Refused};
 use super::super::problem::Problem;
-use super::answers::{Absent, CeremonyView, NOT_SIGNED_IN, Untaken, failed};
+use super::answers::{Absent, CeremonyView, NOT_SIGNED_IN, failed};
 use super::request::{Person, Told};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use ductus_accounts::PasskeyView;

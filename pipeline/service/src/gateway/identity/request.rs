@@ -1,13 +1,14 @@
 //! What the routes ask of a request: that people sign in here at all, where it comes from, who sent it, and its body.
 //!
 //! Invariants: a page of another origin changes nothing, neither by a form (it cannot say that it sends JSON) nor by a script
-//! (its browser names its origin); a body is bounded in bytes and time.
+//! (its browser names its origin).
 
 use super::super::Gateway;
 use super::super::access::Caller;
+use super::super::input::{Body, says_json};
 use super::super::problem::Problem;
 use super::Identity;
-use super::answers::{FOREIGN_PAGE, NOT_JSON, NOT_SIGNED_IN, STEP_UP, failed};
+use super::answers::{FOREIGN_PAGE, NOT_SIGNED_IN, STEP_UP, failed};
 use crate::accounts::now_ms;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -17,9 +18,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use std::net::IpAddr;
 use std::sync::Arc;
-
-/// Longest body, bytes: what an authenticator says of itself is the longest.
-const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Whoever asks: from where, and when.
 pub(super) struct Visitor {
@@ -117,7 +115,7 @@ impl FromRequestParts<Gateway> for OwnPage {
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Problem> {
         let identity = gateway.inner.identity.as_ref().ok_or(Problem::NOT_FOUND)?;
         if !says_json(&parts.headers) {
-            return Err(NOT_JSON);
+            return Err(Problem::NOT_JSON);
         }
         if !is_own_page(&parts.headers, &identity.public_url) {
             return Err(FOREIGN_PAGE);
@@ -135,17 +133,9 @@ impl<T: DeserializeOwned> FromRequest<Gateway> for Told<T> {
     async fn from_request(request: Request, gateway: &Gateway) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
         OwnPage::from_request_parts(&mut parts, gateway).await?;
-        let read = axum::body::to_bytes(body, BODY_BYTES_MAX);
-        let read = tokio::time::timeout(gateway.inner.body_timeout, read).await;
-        let body = read.map_err(|_| Problem::SLOW)?.map_err(|_| Problem::OVERSIZE)?;
-        serde_json::from_slice(&body).map(Self).map_err(|_| Problem::BAD_BODY)
+        let Body(told) = Body::from_request(Request::from_parts(parts, body), gateway).await?;
+        Ok(Self(told))
     }
-}
-
-fn says_json(headers: &HeaderMap) -> bool {
-    let said = headers.get(header::CONTENT_TYPE).and_then(|said| said.to_str().ok());
-    let essence = said.and_then(|said| said.split(';').next()).unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
 }
 
 /// Pages that may send events (`gateway.cors_origins`) are not among them.
@@ -195,21 +185,5 @@ mod tests {
             assert_eq!(is_own_page(&headers, "https://ductus.example"), expected, "{origin}");
         }
         assert!(is_own_page(&headers(&[]), "https://ductus.example"));
-    }
-
-    #[test]
-    fn json_is_told_from_what_a_form_can_send() {
-        for (said, expected) in [
-            ("application/json", true),
-            ("Application/JSON; charset=utf-8", true),
-            ("application/x-www-form-urlencoded", false),
-            ("multipart/form-data; boundary=application/json", false),
-            ("text/plain", false),
-            ("text/plain;application/json", false),
-            ("", false),
-        ] {
-            assert_eq!(says_json(&headers(&[(header::CONTENT_TYPE, said)])), expected, "{said}");
-        }
-        assert!(!says_json(&headers(&[])));
     }
 }

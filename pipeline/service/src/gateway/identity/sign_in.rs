@@ -3,10 +3,11 @@
 //! Invariant: none of these routes says whether an address has an account, by status, body, header or the work that it costs.
 
 use super::super::Gateway;
+use super::super::input::Untaken;
 use super::super::problem::Problem;
 use super::answers::{
-    Absent, CeremonyView, ChallengeView, DOES_NOT_HOLD, FactorsView, SignedInView, Unproved, Untaken, bad_password,
-    failed, too_often,
+    Absent, CeremonyView, ChallengeView, DOES_NOT_HOLD, FactorsView, SignedInView, Unproved, bad_password, failed,
+    too_often,
 };
 use super::request::{Told, Visitor, secret};
 use axum::Json;

@@ -11,10 +11,10 @@ use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use std::fmt::Write;
 
-const ANN: &str = "ann@example.org";
-const PASSWORD: &str = "correct horse battery";
+pub(super) const ANN: &str = "ann@example.org";
+pub(super) const PASSWORD: &str = "correct horse battery";
 /// Where people are when they are not at home.
-const AWAY: &str = "198.51.100.7";
+pub(super) const AWAY: &str = "198.51.100.7";
 
 /// The demo's mailbox without the demo.
 struct Mailed(Arc<Mailbox>);
@@ -26,47 +26,47 @@ impl Extra for Mailed {
 }
 
 /// A gateway that people sign in at, and their mailbox.
-struct House {
-    stand: Stand,
-    mailbox: Arc<Mailbox>,
-    client: reqwest::Client,
+pub(super) struct House {
+    pub(super) stand: Stand,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) client: reqwest::Client,
     _folder: tempfile::TempDir,
 }
 
 /// What came back.
-struct Answer {
-    status: u16,
-    headers: HeaderMap,
-    text: String,
-    body: Value,
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) text: String,
+    pub(super) body: Value,
 }
 
 impl Answer {
-    fn reason(&self) -> (u16, &str) {
+    pub(super) fn reason(&self) -> (u16, &str) {
         (self.status, self.body["reason"].as_str().unwrap_or_default())
     }
 
-    fn field(&self, name: &str) -> String {
+    pub(super) fn field(&self, name: &str) -> String {
         let field = self.body[name].as_str();
         field.unwrap_or_else(|| panic!("no {name}: {}", self.text)).to_owned()
     }
 
     /// The cookie that it sets, as a browser would send it back.
-    fn cookie(&self) -> Option<String> {
+    pub(super) fn cookie(&self) -> Option<String> {
         let set = self.headers.get("set-cookie")?.to_str().expect("text");
         Some(set.split(';').next().expect("a pair").to_owned())
     }
 }
 
 /// Somebody in their browser.
-struct Browser {
-    user: String,
-    token: String,
-    cookie: String,
+pub(super) struct Browser {
+    pub(super) user: String,
+    pub(super) token: String,
+    pub(super) cookie: String,
 }
 
 impl Browser {
-    fn of(answer: &Answer) -> Self {
+    pub(super) fn of(answer: &Answer) -> Self {
         assert_eq!(answer.status, 200, "{}", answer.text);
         Self {
             user: answer.field("user"),
@@ -77,7 +77,7 @@ impl Browser {
 }
 
 impl House {
-    fn new(sets: &[&str]) -> Self {
+    pub(super) fn new(sets: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mailbox = Arc::new(Mailbox::new(100));
         let database = format!("access.database=sqlite:{}/accounts.sqlite", folder.path().display());
@@ -101,11 +101,11 @@ impl House {
     }
 
     /// One that asks for keys where nobody signs in.
-    fn guarded() -> Self {
+    pub(super) fn guarded() -> Self {
         Self::new(&["access.mode=keys"])
     }
 
-    fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Answer {
+    pub(super) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Answer {
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
         let mut request = self.client.request(method, self.stand.url(path));
         for (name, value) in headers {
@@ -127,27 +127,27 @@ impl House {
         }
     }
 
-    fn post(&self, path: &str, body: Value) -> Answer {
+    pub(super) fn post(&self, path: &str, body: Value) -> Answer {
         self.ask("POST", path, &[], Some(&body))
     }
 
     /// As a browser elsewhere.
-    fn post_away(&self, path: &str, body: Value) -> Answer {
+    pub(super) fn post_away(&self, path: &str, body: Value) -> Answer {
         self.ask("POST", path, &[("x-forwarded-for", AWAY)], Some(&body))
     }
 
-    fn with_token(&self, method: &str, path: &str, token: &str, body: Option<Value>) -> Answer {
+    pub(super) fn with_token(&self, method: &str, path: &str, token: &str, body: Option<Value>) -> Answer {
         let shown = format!("Bearer {token}");
         self.ask(method, path, &[("authorization", &shown)], body.as_ref())
     }
 
-    fn with_cookie(&self, path: &str, cookie: &str) -> Answer {
+    pub(super) fn with_cookie(&self, path: &str, cookie: &str) -> Answer {
         let headers = [("cookie", cookie), ("content-type", "application/json")];
         self.ask("POST", path, &headers, None)
     }
 
     /// The newest text in the mails to somebody that begins after this and ends before a space or a line.
-    fn mailed(&self, to: &str, begin: &str) -> String {
+    pub(super) fn mailed(&self, to: &str, begin: &str) -> String {
         let mails = self.mailbox.mails();
         let mut texts = mails
             .iter()
@@ -158,32 +158,32 @@ impl House {
         rest.to_owned()
     }
 
-    fn code(&self, to: &str) -> String {
+    pub(super) fn code(&self, to: &str) -> String {
         self.mailed(to, "Your code is ")[..9].to_owned()
     }
 
     /// An account that was opened at home.
-    fn register(&self, email: &str) -> Browser {
+    pub(super) fn register(&self, email: &str) -> Browser {
         let asked = self.post("/v1/auth/register", credentials(email, PASSWORD));
         assert_eq!(asked.status, 202, "{}", asked.text);
         Browser::of(&self.confirm(&asked, email))
     }
 
-    fn confirm(&self, asked: &Answer, email: &str) -> Answer {
+    pub(super) fn confirm(&self, asked: &Answer, email: &str) -> Answer {
         let code = json!({ "challenge": asked.field("challenge"), "code": self.code(email) });
         self.post("/v1/auth/confirm", code)
     }
 
-    fn log_in(&self) -> Answer {
+    pub(super) fn log_in(&self) -> Answer {
         self.post("/v1/auth/login", credentials(ANN, PASSWORD))
     }
 
-    fn gateway(&self) -> &Gateway {
+    pub(super) fn gateway(&self) -> &Gateway {
         &self.stand.running.as_ref().expect("it runs").gateway
     }
 }
 
-fn credentials(email: &str, password: &str) -> Value {
+pub(super) fn credentials(email: &str, password: &str) -> Value {
     json!({ "email": email, "password": password })
 }
 

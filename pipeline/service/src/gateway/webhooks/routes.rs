@@ -8,13 +8,14 @@ use super::message::{self, Facts};
 use crate::accounts::now_ms;
 use crate::gateway::access::Caller;
 use crate::gateway::audit::Told;
+use crate::gateway::input::{Body, Path, Untaken};
 use crate::gateway::keys::problem;
 use crate::gateway::openapi::{ProblemDetails, Refused};
 use crate::gateway::problem::Problem;
 use crate::gateway::{Gateway, drawn_id};
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ductus_accounts::{
@@ -92,18 +93,18 @@ impl From<Webhook> for WebhookListed {
     request_body = WebhookWish,
     responses(
         (status = 201, description = "it is told from now on", body = WebhookMade),
-        (status = 400, description = "the body or a value in it cannot be", content_type = "application/problem+json", body = ProblemDetails),
         (status = 404, description = "there are no webhooks here", content_type = "application/problem+json", body = ProblemDetails),
+        Untaken,
         Refused,
     )
 )]
 pub(in crate::gateway) async fn add(
     State(gateway): State<Gateway>,
     caller: Caller,
-    body: Result<Json<WebhookWish>, JsonRejection>,
+    body: Result<Body<WebhookWish>, Problem>,
 ) -> Result<Response, Problem> {
     let (desk, tenant) = administer(&gateway, &caller)?;
-    let Json(wish) = body.map_err(|_| Problem::BAD_BODY)?;
+    let Body(wish) = body?;
     desk.reach.check(&wish.url).map_err(Problem::bad_value)?;
     let new = NewWebhook {
         tenant,
