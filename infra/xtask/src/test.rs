@@ -57,7 +57,7 @@ pub(crate) fn test(options: &Options) -> Result<ExitCode> {
     });
     if everything {
         static_checks(&mut tally);
-        advisories::check(web.as_ref(), &mut tally);
+        advisories::check(guests.web.as_ref(), &mut tally);
         fuzz::check(&mut tally);
     }
     cargo_tests(&setup, &guests, options, &mut tally);

@@ -1,5 +1,7 @@
 //! Webhooks against receivers of our own: what they are sent, what follows from what they answer, and what a crash repeats.
 
+mod https;
+
 use super::access::Guarded;
 use super::*;
 use crate::accounts::{now_ms, open_store};
@@ -79,12 +81,26 @@ struct Receiver {
 impl Receiver {
     /// Answers as `replies` say, and 204 after that.
     fn new(runtime: &tokio::runtime::Runtime, replies: impl IntoIterator<Item = Reply>) -> Self {
+        Self::behind(runtime, replies, |listener| listener)
+    }
+
+    /// The same behind something else than plain TCP.
+    fn behind<L>(
+        runtime: &tokio::runtime::Runtime,
+        replies: impl IntoIterator<Item = Reply>,
+        wrap: impl FnOnce(tokio::net::TcpListener) -> L,
+    ) -> Self
+    where
+        L: axum::serve::Listener,
+        L::Addr: std::fmt::Debug,
+    {
         let had: Arc<Mutex<Vec<Had>>> = Arc::default();
         let replies = Arc::new(Mutex::new(replies.into_iter().collect::<VecDeque<_>>()));
         let listener = runtime
             .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
             .expect("a port");
         let address = listener.local_addr().expect("an address");
+        let listener = wrap(listener);
         let answer = {
             let had = Arc::clone(&had);
             async move |headers: HeaderMap, body: Bytes| {
