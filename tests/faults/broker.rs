@@ -2,6 +2,7 @@
 
 use ductus_tests::broker::SpareBroker;
 use ductus_tests::chaos::{self, Chaos};
+use ductus_tests::ledger::Tally;
 use ductus_tests::pick;
 use ductus_tests::proxy::TcpProxy;
 use ductus_tests::world::required;
@@ -36,15 +37,31 @@ async fn a_broker_that_comes_and_goes_changes_nothing() {
     chaos::assert_holds(SEED, &chaos.finish().await);
 }
 
+/// A run in which the broker lost a transaction that it had promised to commit says nothing of us (docs/delivery.md): then once
+/// more, with other topics.
+const RUNS_MAX: u64 = 3;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_killed_and_started_again_changes_nothing() {
+    for run in 1..=RUNS_MAX {
+        let (sums, broker_lost) = killed_and_started_again(run).await;
+        if sums.0.holds() || !broker_lost || run == RUNS_MAX {
+            return chaos::assert_holds(SEED + run, &sums);
+        }
+        eprintln!("run {run}: the broker lost the markers of a transaction");
+    }
+}
+
+/// The sums of a run, and whether the broker lost markers in it.
+async fn killed_and_started_again(run: u64) -> ((Tally, Vec<String>), bool) {
     let mut broker = SpareBroker::start().await;
-    let world = chaos::world_on(&broker.address, "crash").await;
-    let mut chaos = Chaos::start(&world, 2, SEED + 1).await;
+    let world = chaos::world_on(&broker.address, &format!("crash{run}-")).await;
+    let mut chaos = Chaos::start(&world, 2, SEED + run).await;
     for ms in [0, 3_000] {
         chaos.sleep(1_500..4_000).await;
         broker.crash(Duration::from_millis(ms)).await;
     }
     chaos.sleep(1_000..2_000).await;
-    chaos::assert_holds(SEED + 1, &chaos.finish().await);
+    let sums = chaos.finish().await;
+    (sums, broker.lost_markers())
 }
