@@ -38,7 +38,7 @@ use std::sync::Arc;
 /// Bounds on questions, and where the answers' lines are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ProbePolicy {
-    /// Most batches in a question.
+    /// Most batches in a question: a page sends two a second, and a minute or two of typing is a sample.
     pub batches_max: usize,
     /// Most events in all of them together.
     pub events_max: usize,
@@ -59,7 +59,7 @@ pub struct ProbePolicy {
 impl Default for ProbePolicy {
     fn default() -> Self {
         Self {
-            batches_max: 32,
+            batches_max: 500,
             events_max: 4_000,
             embedders_max: 4,
             same_llr_min: 0.0,

@@ -64,15 +64,15 @@ export function createPeople(start_us, maturityOf, forget) {
       const presses = batches.flatMap((batch) => batch.events).filter((event) => event.type === "down").length;
       const known = [...references.keys()].filter((subject) => pool === undefined || pool.subjects.includes(subject));
       const missing = Math.max(0, 50 - presses);
-      const needed = { references: [], sample: missing === 0 ? [] : [{ modality: "keystroke", steps: missing }] };
-      if (missing > 0) return { candidates: [], searched: known.length, needed };
+      const needed = missing === 0 ? [] : [{ modality: "keystroke", steps: missing }];
+      if (missing > 0) return { candidates: [], searched: known.length, nobody: 1, needed, findings: [] };
       const random = createRandom(presses);
       const scored = known.map((subject) => ({ subject, score: 1.5 + random.normal() * 2.4 })).sort((a, b) => b.score - a.score);
-      const total = scored.reduce((sum, { score }) => sum + Math.exp(score), 0);
+      const total = scored.reduce((sum, { score }) => sum + Math.exp(score), known.length);
       const candidates = scored
         .slice(0, candidates_max)
-        .map(({ subject, score }, at) => ({ rank: at + 1, subject, score, probability: Math.exp(score) / total, modality: "keystroke" }));
-      return { candidates, searched: known.length, needed };
+        .map(({ subject, score }, at) => ({ rank: at + 1, subject, score, probability: Math.exp(score) / total }));
+      return { candidates, searched: known.length, nobody: known.length / total, needed, findings: [] };
     },
   };
 }

@@ -92,7 +92,8 @@ describe("a sample", () => {
     ["", /Paste/],
     ["hello", /neither JSON/],
     ['[{"events":[]},{"v":1}]', /^Batch 2 /],
-    [JSON.stringify(Array.from({ length: 1001 }, () => batch)), /1000 is the most/],
+    [JSON.stringify(Array.from({ length: 501 }, () => batch)), /500 is the most/],
+    [JSON.stringify({ events: Array.from({ length: 4001 }, () => ({})) }), /4001 events; 4000 is the most/],
   ])("%s is none", (text, problem) => {
     const read = readSample(text);
     expect("problem" in read && read.problem).toMatch(problem);

@@ -28,7 +28,12 @@ export function EnrolPanel({ who, onChange }: { who: SignedIn; onChange: () => v
   const { percent, done } = progressOf(resource.state === "ready" ? resource.value : null);
 
   const begin = async (): Promise<void> => {
-    if (await action.run(() => asUser((token) => setMode(token, "auth")))) onChange();
+    // What is guarded takes no enrolment any more: not its last batch either.
+    const guard = async (): Promise<void> => {
+      await capture.end();
+      await asUser((token) => setMode(token, "auth"));
+    };
+    if (await action.run(guard)) onChange();
   };
   return (
     <div className={classes.columns}>

@@ -2,7 +2,7 @@
 
 import { credential } from "./credential.ts";
 import { ask, query } from "./http.ts";
-import type { Modality } from "./wire.ts";
+import type { Modality, Reason } from "./wire.ts";
 
 export interface ReferenceSet {
   modality: Modality;
@@ -33,25 +33,24 @@ export interface Erasure {
   detail?: unknown;
 }
 
-export interface Needed {
-  references: { modality: Modality; device: string; have: number; need: number; steps: number }[];
-  sample: { modality: Modality; steps: number }[];
-}
-
 export interface Candidate {
   rank: number;
   subject: string;
   /** Natural log-likelihood ratio: higher is more alike. */
   score: number;
   probability: number;
-  modality?: Modality;
 }
 
 export interface Identification {
   candidates: Candidate[];
   /** How many subjects were compared with. */
   searched: number;
-  needed: Needed | null;
+  /** Probability that it is none of them. */
+  nobody: number;
+  /** More of the same sample; one of these is enough. */
+  needed: { modality: Modality; steps: number }[];
+  /** What speaks against a person having made the sample. */
+  findings: Reason[];
 }
 
 const pathOf = (subject: string): string => `/v1/subjects/${encodeURIComponent(subject)}`;

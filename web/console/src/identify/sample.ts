@@ -3,7 +3,8 @@
 export type ReadSample = { batches: object[] } | { problem: string };
 
 /** The gateway takes no more in one question. */
-export const BATCHES_MAX = 1_000;
+export const BATCHES_MAX = 500;
+export const EVENTS_MAX = 4_000;
 
 export function readSample(text: string): ReadSample {
   const trimmed = text.trim();
@@ -14,7 +15,9 @@ export function readSample(text: string): ReadSample {
   const at = batches.findIndex((batch) => !isBatch(batch));
   if (at >= 0) return { problem: `Batch ${at + 1} has no list of events.` };
   if (batches.length > BATCHES_MAX) return { problem: `These are ${batches.length} batches; ${BATCHES_MAX} is the most.` };
-  return { batches: batches as object[] };
+  const sample = batches as object[];
+  const events = countEvents(sample);
+  return events > EVENTS_MAX ? { problem: `These are ${events} events; ${EVENTS_MAX} is the most.` } : { batches: sample };
 }
 
 export function countEvents(batches: readonly object[]): number {

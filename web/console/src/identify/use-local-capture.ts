@@ -6,7 +6,7 @@
 
 import { start, type EventBatch, type Handle } from "@ductus/sdk";
 import { useCallback, useEffect, useRef, useState, type RefObject } from "react";
-import { BATCHES_MAX } from "./sample.ts";
+import { BATCHES_MAX, EVENTS_MAX, countEvents } from "./sample.ts";
 
 export interface LocalCapture {
   batches: readonly EventBatch[];
@@ -26,8 +26,9 @@ export function useLocalCapture(field: RefObject<HTMLElement | null>, tenant: st
 
   const end = useCallback((): readonly EventBatch[] => {
     const running = handle.current;
-    handle.current = null;
+    // The last batch is heard of while it is still this capture's.
     running?.pause();
+    handle.current = null;
     void running?.stop();
     setShown((before) => ({ ...before, batches: taken.current, running: false }));
     return taken.current;
@@ -43,14 +44,16 @@ export function useLocalCapture(field: RefObject<HTMLElement | null>, tenant: st
       session: `sample-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`,
       token: NO_TOKEN,
       consent: "granted",
+      capture: ["keys"],
       target: field.current,
       limits: { queue_batches_max: 1, retry_min_ms: 60_000, stop_timeout_ms: 1 },
     });
     handle.current = started;
     setShown({ batches: [], presses: 0, running: true });
     started.on("batch", (batch) => {
-      if (handle.current !== started || taken.current.length >= BATCHES_MAX) return;
-      taken.current = [...taken.current, batch];
+      const sample = [...taken.current, batch];
+      if (handle.current !== started || sample.length > BATCHES_MAX || countEvents(sample) > EVENTS_MAX) return;
+      taken.current = sample;
       setShown({ batches: taken.current, presses: started.quality().keys.captured, running: true });
     });
   }, [field, tenant, end]);

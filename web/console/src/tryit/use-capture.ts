@@ -1,7 +1,7 @@
 /** Runs the SDK on one field for as long as there is a session, and shows what it sends. */
 
-import { start, type EventBatch, type Purpose, type RiskEvent, type TokenSource } from "@ductus/sdk";
-import { useEffect, useState, type RefObject } from "react";
+import { start, type EventBatch, type Handle, type Purpose, type RiskEvent, type TokenSource } from "@ductus/sdk";
+import { useCallback, useEffect, useRef, useState, type RefObject } from "react";
 import { GATEWAY } from "../api/http.ts";
 
 export interface Capture {
@@ -35,9 +35,12 @@ export interface CaptureTarget {
   onRisk?: (risk: RiskEvent) => void;
 }
 
-export function useCapture(field: RefObject<HTMLElement | null>, target: CaptureTarget): Capture {
+/** `end` ends the session for good; it resolves when what was captured was taken. */
+export function useCapture(field: RefObject<HTMLElement | null>, target: CaptureTarget): Capture & { end: () => Promise<void> } {
   const { tenant, subject, session, purpose, token, onRisk } = target;
   const [capture, setCapture] = useState(NOTHING);
+  const running = useRef<Handle | null>(null);
+  const end = useCallback(async () => running.current?.stop(), []);
 
   useEffect(() => {
     if (session === null || field.current === null) return;
@@ -52,6 +55,7 @@ export function useCapture(field: RefObject<HTMLElement | null>, target: Capture
       capture: ["keys"],
       target: field.current,
     });
+    running.current = handle;
     const counts = { ...NOTHING.counts };
     let ended = false;
     const update = (change: Partial<Capture>): void => {
@@ -84,5 +88,5 @@ export function useCapture(field: RefObject<HTMLElement | null>, target: Capture
     };
   }, [field, tenant, subject, session, purpose, token, onRisk]);
 
-  return capture;
+  return { ...capture, end };
 }
