@@ -13,6 +13,7 @@ use futures::future::BoxFuture;
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox as Sender, Message};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use tokio::runtime::Handle;
 
 use crate::error::{AccountsError, Result};
 
@@ -86,8 +87,19 @@ pub trait Mailer: Send + Sync + fmt::Debug {
 /// Hands mails to an SMTP server.
 #[derive(Debug)]
 pub struct SmtpMailer {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    /// None only once it is dropped.
+    transport: Option<AsyncSmtpTransport<Tokio1Executor>>,
     sender: Sender,
+    runtime: Handle,
+}
+
+impl Drop for SmtpMailer {
+    fn drop(&mut self) {
+        // The transport ends its connections in a task, and panics where nothing could run it: a gateway that stops lets go of
+        // its mailer after its runtime, which then just drops the task.
+        let _entered = self.runtime.enter();
+        self.transport = None;
+    }
 }
 
 impl SmtpMailer {
@@ -96,7 +108,7 @@ impl SmtpMailer {
     /// connections are kept.
     ///
     /// # Errors
-    /// Where the URL or the sender cannot be read. Neither is repeated, as the URL may hold a password.
+    /// Where the URL or the sender cannot be read (neither is repeated, as the URL may hold a password), or there is no runtime.
     pub fn new(url: &str, sender: &str, timeout_ms: u64) -> Result<Self> {
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
             .map_err(|_| AccountsError::Setting("the SMTP server must be smtp://… or smtps://…".to_owned()))?
@@ -105,7 +117,12 @@ impl SmtpMailer {
         let sender = sender.parse().map_err(|_| {
             AccountsError::Setting("the sender of mails must be like Ductus <no-reply@example.org>".to_owned())
         })?;
-        Ok(Self { transport, sender })
+        let runtime = Handle::try_current().map_err(|_| AccountsError::Internal("mails need a tokio runtime"))?;
+        Ok(Self {
+            transport: Some(transport),
+            sender,
+            runtime,
+        })
     }
 }
 
@@ -136,7 +153,10 @@ impl Mailer for SmtpMailer {
                 };
                 AccountsError::Mail(kind.to_owned())
             };
-            self.transport.send(message).await.map(drop).map_err(failed)
+            let Some(transport) = &self.transport else {
+                return Err(AccountsError::Internal("the mailer has ended"));
+            };
+            transport.send(message).await.map(drop).map_err(failed)
         }
         .boxed()
     }

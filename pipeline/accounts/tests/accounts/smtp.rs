@@ -100,3 +100,16 @@ async fn a_server_that_is_not_there_is_an_error() {
     let mailer = SmtpMailer::new(&url, "no-reply@ductus.example", TIMEOUT_MS).unwrap();
     assert!(matches!(mailer.send(mail()).await, Err(AccountsError::Mail(_))));
 }
+
+/// As a gateway does that stops.
+#[test]
+fn a_mailer_outlives_its_runtime() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mailer = runtime.block_on(async {
+        let mailer = SmtpMailer::new("smtp://127.0.0.1:1", "no-reply@ductus.example", TIMEOUT_MS).unwrap();
+        assert!(matches!(mailer.send(mail()).await, Err(AccountsError::Mail(_))));
+        mailer
+    });
+    drop(runtime);
+    drop(mailer);
+}
