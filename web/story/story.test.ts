@@ -268,7 +268,7 @@ async function erased(page: Page, subject: string): Promise<void> {
   await look(page, "erase-asks", complaints);
   await dialog.getByRole("button", { name: "Erase for good" }).click();
   await page.getByRole("heading", { name: "Erasure" }).waitFor();
-  await page.getByText(/^[\da-f]{8}-[\da-f-]{27}$/).waitFor();
+  await page.getByText(/^[\da-f]{24}$/).waitFor();
   await page.getByText("No references yet.").waitFor();
   await look(page, "erased", complaints);
 }
