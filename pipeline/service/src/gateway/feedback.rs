@@ -74,7 +74,9 @@ impl Feedbacks {
         let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
         let Words { by_decision, order } = &mut *words;
         let said = by_decision.entry(feedback.decision.clone()).or_default();
-        if said.iter().any(|word| word.id == feedback.id) {
+        // Our own words come back from Kafka: an earlier one of somebody who has said something else since is no news.
+        let is_past = |word: &Feedback| word.by == feedback.by && word.time_us > feedback.time_us;
+        if said.iter().any(|word| word.id == feedback.id || is_past(word)) {
             return;
         }
         said.retain(|word| word.by != feedback.by);
@@ -204,4 +206,36 @@ pub(super) async fn give(
     let audit = &gateway.inner.audit;
     audit.done(AuditAction::FeedbackGiven, &caller, &about.tenant, &told);
     Ok((StatusCode::CREATED, Json(FeedbackView::from(feedback))).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_back_from_kafka_takes_no_later_word_away() {
+        let config = Config::load_from(None, std::iter::empty(), &[]).expect("no mistakes");
+        let publisher = Publisher::open(&config.kafka.settings(), &config.topics.feedback, "t").expect("open");
+        let feedbacks = Feedbacks::new(&config, publisher);
+        let word = |id: &str, by: &str, time_us: i64| Feedback {
+            v: VERSION,
+            id: id.to_owned(),
+            tenant: "t".to_owned(),
+            decision: "d".to_owned(),
+            session: "s".to_owned(),
+            subject: None,
+            verdict: FeedbackVerdict::Confirmed,
+            by: Some(by.to_owned()),
+            note: None,
+            time_us,
+        };
+        let said = || feedbacks.of("d").into_iter().map(|word| word.id).collect::<Vec<_>>();
+        feedbacks.put(word("first", "ann", 1));
+        feedbacks.put(word("second", "ann", 2));
+        feedbacks.put(word("first", "ann", 1));
+        assert_eq!(said(), ["second"]);
+        feedbacks.put(word("other", "bea", 1));
+        feedbacks.put(word("third", "ann", 3));
+        assert_eq!(said(), ["other", "third"]);
+    }
 }
