@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use lettre::message::header::ContentType;
-use lettre::message::{Mailbox as Sender, Message};
+use lettre::message::{Mailbox as Sender, Mailboxes, Message};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use tokio::runtime::Handle;
 
@@ -35,7 +35,13 @@ impl Email {
         if text.len() > EMAIL_LEN_MAX || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(NO_ADDRESS);
         }
-        text.parse().map(Self).map_err(|_| NO_ADDRESS)
+        let address: Address = text.parse().map_err(|_| NO_ADDRESS)?;
+        // A mail goes to whom its header names: an address that is read there as another, or as none, is not one to send to.
+        let named: Mailboxes = text.parse().map_err(|_| NO_ADDRESS)?;
+        if !named.iter().map(|mailbox| &mailbox.email).eq([&address]) {
+            return Err(NO_ADDRESS);
+        }
+        Ok(Self(address))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -215,6 +221,7 @@ mod tests {
             ("ann@example.org, eve@evil.org", None),
             ("ann@exämple.org", None),
             ("Ann <ann@example.org>", None),
+            ("ann@::1", None),
             (&format!("{}@example.org", "a".repeat(250)), None),
         ] {
             let email = Email::parse(text).ok();
@@ -228,7 +235,10 @@ mod tests {
             if let Ok(to) = Email::parse(&text) {
                 let sender = "Ductus <no-reply@example.org>".parse().unwrap();
                 let mail = Mail { to, subject: "Your code", text: "1".to_owned(), at_ms: 0 };
-                let message = String::from_utf8(message(&sender, mail).unwrap().formatted()).unwrap();
+                let to = mail.to.clone();
+                let message = message(&sender, mail).unwrap();
+                prop_assert_eq!(message.envelope().to(), [to.0]);
+                let message = String::from_utf8(message.formatted()).unwrap();
                 let head = message.split("\r\n\r\n").next().unwrap();
                 let names: Vec<&str> = head
                     .split("\r\n")
