@@ -50,7 +50,7 @@ test(`the whole story (hands of the seeds ${OWNER.seed} and ${STRANGER.seed})`, 
   const [gateway, key] = [given("DUCTUS_GATEWAY"), given("DUCTUS_KEY")];
   await walk(gateway, key).catch(async (error: unknown) => {
     const shown = await Promise.all(pages.map(async (page) => `${page.url()}\n${await page.locator("body").innerText()}`));
-    throw new Error(`${[...complaints, ...shown].join("\n\n")}`, { cause: error });
+    throw new Error([...complaints, ...shown].join("\n\n"), { cause: error });
   });
   expect(complaints).toEqual([]);
 });
