@@ -46,7 +46,12 @@ export function FeedbackPanel({ decision, onSent }: FeedbackPanelProps) {
           void send();
         }}
       >
-        <Radio.Group label="Who was it?" value={verdict} onChange={(value) => { setVerdict(value); }}>
+        <Radio.Group
+          label="Who was it?"
+          description="What somebody else typed is left out when models are trained and thresholds set."
+          value={verdict}
+          onChange={(value) => { setVerdict(value); }}
+        >
           <div className={classes.stack}>
             <Radio mt={6} value="false_alarm" label={`${WORDS.false_alarm} (a false alarm, if the risk was high)`} />
             <Radio value="confirmed" label={`${WORDS.confirmed} (confirmed)`} />
