@@ -43,7 +43,7 @@ class Routes(Case):
         gateway, client = self.at()
         client.send(BATCH)
         client.tokens.mint("s-1", "c1f0e7", ttl_s=60)
-        client.tokens.mint("s-1", scopes=["monitor"])
+        client.tokens.mint("s-1", scopes=["monitor"], enrol=True)
         client.enrol("c1f0e7", [BATCH])
         client.verify("c1/f0", [BATCH])
         client.risk("s-1")
@@ -62,7 +62,7 @@ class Routes(Case):
                     "/v1/tokens",
                     {"session": "s-1", "subject": "c1f0e7", "scopes": ["ingest", "monitor"], "ttl_s": 60},
                 ),
-                ("POST", "/v1/tokens", {"session": "s-1", "scopes": ["monitor"], "ttl_s": 900}),
+                ("POST", "/v1/tokens", {"session": "s-1", "scopes": ["monitor"], "ttl_s": 900, "enrol": True}),
                 ("POST", "/v1/subjects/c1f0e7/enrolments", {"batches": [BATCH]}),
                 ("POST", "/v1/subjects/c1%2Ff0/verify", {"batches": [BATCH]}),
                 ("GET", "/v1/sessions/s-1/risk", None),

@@ -1,8 +1,8 @@
 //! Session tokens: what a page shows instead of an application key, for one session and at most an hour.
 //!
 //! Invariants: a token never allows more than the key that minted it, nor anything but sending and watching; it lives no longer
-//! than the policy's bound and no longer than its key; it stands for one tenant, one session and one subject (or nobody), and
-//! what differs from it is a forgery. Nothing is stored: a token of a revoked key lives on until its end, which is why it is short.
+//! than the policy's bound and no longer than its key; it stands for one tenant, one session and one subject (or nobody), for
+//! what is judged and, only where it says so, for what is learned; what differs from it is a forgery. Nothing is stored: a token of a revoked key lives on until its end, which is why it is short.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -51,6 +51,8 @@ pub struct TokenRequest<'a> {
     pub session: &'a str,
     /// What it may do: some of ingest and monitor, and of what the key may.
     pub scopes: Scopes,
+    /// Whether what it sends may be meant to be learned (the purposes `enrol` and `collect`), not only to be judged.
+    pub enrol: bool,
     /// How long it lives, in ms.
     pub ttl_ms: Option<i64>,
 }
@@ -112,6 +114,9 @@ pub enum Forgery {
     /// Another session's.
     #[error("the batch names another session than the token")]
     ForgedSession,
+    /// To be learned, with a token for what is judged.
+    #[error("the batch is to be learned, and the token is not for that")]
+    ForgedPurpose,
 }
 
 /// What a token says that holds.
@@ -127,6 +132,8 @@ pub struct SessionToken {
     pub session: String,
     /// What it may do.
     pub scopes: Scopes,
+    /// Whether what it sends may be meant to be learned.
+    pub enrol: bool,
     /// The key that minted it.
     pub key: String,
     /// When it ends, in ms.
@@ -150,6 +157,8 @@ struct Claims {
     sub: Option<String>,
     session: String,
     scopes: Scopes,
+    #[serde(default)]
+    enrol: bool,
     key: String,
     /// Seconds, as RFC 7519 has them.
     iat: i64,
@@ -187,6 +196,7 @@ impl SessionTokens {
             sub: request.subject.map(str::to_owned),
             session: request.session.to_owned(),
             scopes: request.scopes,
+            enrol: request.enrol,
             key: by.key.clone(),
             iat: now_ms.div_euclid(1_000),
             exp: (now_ms + life).div_euclid(1_000),
@@ -221,6 +231,7 @@ impl SessionTokens {
             subject: claims.sub,
             session: claims.session,
             scopes: claims.scopes,
+            enrol: claims.enrol,
             key: claims.key,
             expires_ms: claims.exp.saturating_mul(1_000),
         })
@@ -247,11 +258,17 @@ impl SessionTokens {
 }
 
 impl SessionToken {
-    /// Whether something of this tenant, subject and session may come with the token.
+    /// Whether something of this tenant, subject and session, to be `learned` or only judged, may come with the token.
     ///
     /// # Errors
     /// In what it differs. A token for nobody lets nobody be named.
-    pub fn covers(&self, tenant: &str, subject: Option<&str>, session: &str) -> std::result::Result<(), Forgery> {
+    pub fn covers(
+        &self,
+        tenant: &str,
+        subject: Option<&str>,
+        session: &str,
+        learned: bool,
+    ) -> std::result::Result<(), Forgery> {
         if self.tenant != tenant {
             return Err(Forgery::ForgedTenant);
         }
@@ -260,6 +277,9 @@ impl SessionToken {
         }
         if self.session != session {
             return Err(Forgery::ForgedSession);
+        }
+        if learned && !self.enrol {
+            return Err(Forgery::ForgedPurpose);
         }
         Ok(())
     }

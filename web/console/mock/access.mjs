@@ -45,13 +45,13 @@ export function createAccess(key, tenant, userOf) {
     },
 
     /** `POST /v1/tokens`. */
-    mint(request, { subject, session, scopes, ttl_s = TTL_S_MAX }) {
+    mint(request, { subject, session, scopes, enrol = false, ttl_s = TTL_S_MAX }) {
       if (key === undefined) throw new Refusal(404, "not_found", "there are no keys here: the mock was started without one");
       if (bearer(request) !== key) throw new Refusal(401, "invalid_key", "the application key is missing or wrong");
       if (typeof session !== "string" || !Array.isArray(scopes)) throw new Refusal(400, "malformed", "a session and scopes are needed");
       if (scopes.some((scope) => !SCOPES.has(scope))) throw new Refusal(403, "missing_scope", "a token may carry ingest and monitor only");
       const exp = Math.floor(Date.now() / 1000) + Math.min(ttl_s, TTL_S_MAX);
-      const claims = Buffer.from(JSON.stringify({ tenant, subject, session, scopes, exp })).toString("base64url");
+      const claims = Buffer.from(JSON.stringify({ tenant, subject, session, scopes, enrol, exp })).toString("base64url");
       return { token: `${claims}.${sign(claims)}`, tenant, expires_at_ms: exp * 1000 };
     },
 
@@ -72,6 +72,7 @@ export function createAccess(key, tenant, userOf) {
       if (claims.session !== session) throw new Refusal(403, "forged_session", "the token is for another session");
       if (batch !== undefined && batch.tenant !== claims.tenant) throw new Refusal(403, "forged_tenant", "the token is for another tenant");
       if (batch !== undefined && batch.subject !== claims.subject) throw new Refusal(403, "forged_subject", "the token is for another subject");
+      if (batch !== undefined && batch.purpose !== "session" && !claims.enrol) throw new Refusal(403, "forged_purpose", "the token is not for what is learned");
     },
   };
 }

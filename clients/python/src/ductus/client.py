@@ -163,9 +163,16 @@ class Tokens:
         *,
         scopes: Sequence[Scope] = ("ingest", "monitor"),
         ttl_s: int = 900,
+        enrol: bool = False,
     ) -> Token:
-        """A token for one session of one subject, for at most an hour."""
+        """A token for one session of one subject, for at most an hour.
+
+        With ``enrol`` what the page sends may also be learned (the purposes ``enrol`` and ``collect``): only
+        while you know by other means who sits there.
+        """
         body: dict[str, Any] = {"session": session, "scopes": list(scopes), "ttl_s": ttl_s}
+        if enrol:
+            body["enrol"] = True
         if subject is not None:
             body["subject"] = subject
         return cast(Token, self._client._post("tokens", body))

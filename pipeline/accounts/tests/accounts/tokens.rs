@@ -34,6 +34,7 @@ fn request(scopes: &str) -> TokenRequest<'static> {
         subject: Some("ann"),
         session: "s1",
         scopes: scopes.parse().unwrap(),
+        enrol: false,
         ttl_ms: None,
     }
 }
@@ -60,7 +61,7 @@ fn header(kid: &str, typ: &str) -> Header {
 fn claims() -> serde_json::Value {
     json!({
         "iss": "ductus", "aud": "ductus/session", "jti": "x", "tenant": "acme", "sub": "ann", "session": "s1",
-        "scopes": ["ingest"], "key": "k1", "iat": NOW / 1000, "exp": NOW / 1000 + 60
+        "scopes": ["ingest"], "enrol": false, "key": "k1", "iat": NOW / 1000, "exp": NOW / 1000 + 60
     })
 }
 
@@ -80,6 +81,7 @@ fn a_token_says_what_it_was_minted_for() {
         subject: Some("ann".to_owned()),
         session: "s1".to_owned(),
         scopes: "ingest monitor".parse().unwrap(),
+        enrol: false,
         key: "k1".to_owned(),
         expires_ms: NOW + 15 * MINUTE,
     };
@@ -252,19 +254,27 @@ fn a_batch_is_covered_by_its_own_token_only() {
         subject: None,
         ..named.clone()
     };
-    for (token, tenant, subject, session, expected) in [
-        (&named, "acme", Some("ann"), "s1", Ok(())),
-        (&named, "evil", Some("ann"), "s1", Err(Forgery::ForgedTenant)),
-        (&named, "acme", Some("bob"), "s1", Err(Forgery::ForgedSubject)),
-        (&named, "acme", None, "s1", Err(Forgery::ForgedSubject)),
-        (&named, "acme", Some("ann"), "s2", Err(Forgery::ForgedSession)),
-        (&nobody, "acme", None, "s1", Ok(())),
-        (&nobody, "acme", Some("ann"), "s1", Err(Forgery::ForgedSubject)),
+    let teacher = SessionToken {
+        enrol: true,
+        ..named.clone()
+    };
+    for (token, tenant, subject, session, learned, expected) in [
+        (&named, "acme", Some("ann"), "s1", false, Ok(())),
+        (&named, "evil", Some("ann"), "s1", false, Err(Forgery::ForgedTenant)),
+        (&named, "acme", Some("bob"), "s1", false, Err(Forgery::ForgedSubject)),
+        (&named, "acme", None, "s1", false, Err(Forgery::ForgedSubject)),
+        (&named, "acme", Some("ann"), "s2", false, Err(Forgery::ForgedSession)),
+        (&named, "acme", Some("ann"), "s1", true, Err(Forgery::ForgedPurpose)),
+        (&nobody, "acme", None, "s1", false, Ok(())),
+        (&nobody, "acme", Some("ann"), "s1", false, Err(Forgery::ForgedSubject)),
+        (&teacher, "acme", Some("ann"), "s1", true, Ok(())),
+        (&teacher, "acme", Some("ann"), "s1", false, Ok(())),
+        (&teacher, "acme", Some("bob"), "s1", true, Err(Forgery::ForgedSubject)),
     ] {
         assert_eq!(
-            token.covers(tenant, subject, session),
+            token.covers(tenant, subject, session, learned),
             expected,
-            "{tenant} {subject:?} {session}"
+            "{tenant} {subject:?} {session} {learned}"
         );
     }
 }

@@ -443,7 +443,12 @@ impl Caller {
             }
             Who::Application(_) | Who::Analyst(_) => Ok(()),
             Who::Page(token) => token
-                .covers(head.tenant, head.subject, head.session)
+                .covers(
+                    head.tenant,
+                    head.subject,
+                    head.session,
+                    head.purpose != Purpose::Session,
+                )
                 .map_err(Refusal::Forged),
             Who::Person(token) if token.tenant != head.tenant => Err(Refusal::Forged(Forgery::ForgedTenant)),
             Who::Person(token) if Some(token.user.as_str()) != head.subject => {

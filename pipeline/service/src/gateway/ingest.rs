@@ -37,7 +37,7 @@ pub(super) struct Accepted {
 pub(super) enum Refusal {
     /// It breaks the contract: sending it again is of no use.
     Rejected(RejectReason),
-    /// It names a tenant, a subject or a session that the caller may not speak for.
+    /// It names a tenant, a subject or a session that the caller may not speak for, or a purpose that it may not.
     Forged(Forgery),
     /// It is for another purpose than the route.
     OtherPurpose,
@@ -59,6 +59,7 @@ impl Refusal {
             Self::Forged(Forgery::ForgedTenant) => "forged_tenant",
             Self::Forged(Forgery::ForgedSubject) => "forged_subject",
             Self::Forged(Forgery::ForgedSession) => "forged_session",
+            Self::Forged(Forgery::ForgedPurpose) => "forged_purpose",
             Self::OtherPurpose => "other_purpose",
             Self::Guarded => "guarded",
             Self::TooOften(_) => "too_often",

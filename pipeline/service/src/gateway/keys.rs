@@ -35,6 +35,10 @@ pub(super) struct TokenWish {
     /// `ingest`, `monitor`, or both.
     #[schema(value_type = Vec<String>)]
     scopes: Scopes,
+    /// Whether the page may also send what is to be learned (the purposes `enrol` and `collect`): say so only while you know by other means
+    /// who sits there.
+    #[serde(default)]
+    enrol: bool,
     /// How long it lives, 60 to 3,600 s; 900 where nothing is said.
     ttl_s: Option<u32>,
 }
@@ -52,7 +56,8 @@ pub(super) struct TokenMade {
 
 /// Makes a session token for a page.
 ///
-/// Short-lived, for one session, good for `ingest`, `monitor` or both, never for more than the application key that asks.
+/// Short-lived, for one session, good for `ingest`, `monitor` or both, never for more than the application key that asks; what comes
+/// with it is judged, and learned only where the token says so.
 #[utoipa::path(
     post,
     path = "/v1/tokens",
@@ -77,6 +82,7 @@ pub(super) async fn mint(
         subject: wish.subject.as_deref(),
         session: &wish.session,
         scopes: wish.scopes,
+        enrol: wish.enrol,
         ttl_ms: wish.ttl_s.map(|ttl_s| i64::from(ttl_s) * 1000),
     };
     let minted = checks.tokens.mint(by, &request, now_ms()).map_err(problem)?;

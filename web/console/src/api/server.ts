@@ -22,8 +22,8 @@ export async function fetchDecisions(session: string, signal?: AbortSignal): Pro
   return (decisions ?? []).filter(isDecision);
 }
 
-/** A token for one session of this page, so that the key itself goes into no capture. */
+/** A token for one session of this page, which is learned first and judged then, so that the key itself goes into no capture. */
 export async function mintToken(session: string, subject: string): Promise<string> {
-  const { token } = await ask<{ token: string }>("/v1/tokens", { method: "POST", body: { session, subject, scopes: ["ingest"] } });
+  const { token } = await ask<{ token: string }>("/v1/tokens", { method: "POST", body: { session, subject, scopes: ["ingest"], enrol: true } });
   return token;
 }

@@ -148,6 +148,7 @@ fn nobody_enrols_somebody_else() {
     let (_, verifier) = guarded.key("t", "verify");
     let (_, stranger) = guarded.key("u", "ingest verify");
     let page = guarded.token(&key, Some("eve"), "s1", &["ingest"]);
+    let watched = guarded.token(&key, Some("ann"), "s1", &["ingest"]);
     let enrolling = |subject: &str, seq: u32| {
         let batch = batch("s1", seq).replace("ann", subject);
         batch.replace(r#""purpose":"session""#, r#""purpose":"enrol""#)
@@ -159,7 +160,21 @@ fn nobody_enrols_somebody_else() {
     };
     let reason = |(status, answer): (u16, Value)| (status, answer["reason"].as_str().unwrap_or_default().to_owned());
     let refused = |status: u16, why: &str| (status, why.to_owned());
-    // A page for its own subject only, and not by the route of back ends.
+    // A page for its own subject only, where its token says that it may, and not by the route of back ends.
+    for purpose in ["enrol", "collect"] {
+        let learned = enrolling("ann", 0).replace("enrol", purpose);
+        assert_eq!(reason(guarded.send(&watched, &learned)), refused(403, "forged_purpose"));
+    }
+    let wish = json!({ "subject": "dee", "session": "s1", "scopes": ["ingest"], "enrol": true });
+    let (_, teacher) = guarded.call("POST", "/v1/tokens", &key, Some(wish));
+    let teacher = teacher["token"].as_str().expect("a token").to_owned();
+    assert_eq!(
+        reason(guarded.send(&teacher, &enrolling("bea", 0))),
+        refused(403, "forged_subject")
+    );
+    for learned in [enrolling("dee", 0), batch("s1", 1).replace("ann", "dee")] {
+        assert_eq!(guarded.send(&teacher, &learned).0, 202, "{learned}");
+    }
     assert_eq!(
         reason(guarded.send(&page, &enrolling("ann", 0))),
         refused(403, "forged_subject")

@@ -26,6 +26,7 @@ fn token(config: &Config, age_ms: i64, life_ms: i64) -> String {
         subject: Some("ann"),
         session: "s1",
         scopes,
+        enrol: false,
         ttl_ms: Some(life_ms),
     };
     let minted = tokens.mint(&by, &request, now_ms() - age_ms).expect("made").answer;
