@@ -237,6 +237,12 @@ impl SessionTokens {
         })
     }
 
+    /// Whether a token that held has not ended since: all that can change about it.
+    #[must_use]
+    pub fn still_holds(&self, token: &SessionToken, now_ms: i64) -> bool {
+        now_ms < token.expires_ms.saturating_add(self.policy.skew_ms)
+    }
+
     /// How long the token will live, in ms.
     fn life(&self, by: &Principal, request: &TokenRequest<'_>, now_ms: i64) -> std::result::Result<i64, MintRefusal> {
         if request.scopes.is_empty() || !request.scopes.within(Scopes::of(&[Scope::Ingest, Scope::Monitor])) {

@@ -148,6 +148,9 @@ fn time_ends_a_token() {
     ] {
         assert_eq!(tokens.verify(&token, now_ms).err(), expected, "{}", now_ms - NOW);
     }
+    let held = tokens.verify(&token, NOW).unwrap();
+    assert!(tokens.still_holds(&held, end + 2 * SECOND - 1));
+    assert!(!tokens.still_holds(&held, end + 2 * SECOND));
 }
 
 #[test]

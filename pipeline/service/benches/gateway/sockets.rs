@@ -158,7 +158,13 @@ async fn open_one(gateway: SocketAddr, number: usize, token: &str) -> anyhow::Re
 /// Sends a batch and waits until it is acknowledged.
 async fn send(socket: &mut Socket, batch: &Bytes) -> anyhow::Result<()> {
     socket.send(Message::Text(batch.clone().try_into()?)).await?;
-    let answer = socket.next().await.context("the socket was closed")??;
+    let answer = loop {
+        let frame = socket.next().await.context("the socket was closed")??;
+        // Silent ones are asked whether they are still there.
+        if !frame.is_ping() {
+            break frame;
+        }
+    };
     if !answer.to_text()?.contains(r#""ok":true"#) {
         bail!("a batch is answered with {answer}");
     }

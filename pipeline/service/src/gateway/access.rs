@@ -68,6 +68,8 @@ pub(super) struct Checks {
     pub(super) tokens: SessionTokens,
     /// Keys that held a moment ago, by the hash of what was shown: the database is not asked for every batch.
     known: moka::sync::Cache<[u8; 32], Principal>,
+    /// Session tokens that held, likewise: a page shows its own with every request.
+    held: moka::sync::Cache<[u8; 32], Arc<SessionToken>>,
     /// None where no provider is named.
     analysts: Option<Oidc>,
 }
@@ -92,6 +94,7 @@ impl Access {
                     .max_capacity(config.access.cache_keys_max)
                     .time_to_live(Duration::from_millis(config.access.cache_ms))
                     .build(),
+                held: moka::sync::Cache::new(config.access.cache_tokens_max),
                 analysts: Oidc::new(&config.oidc)?,
             }),
             (AccessMode::Keys, None) => anyhow::bail!("application keys need the accounts database"),
@@ -148,8 +151,8 @@ impl Access {
             };
         }
         let now_ms = now_ms();
-        let mut refused = match checks.tokens.verify(credential, now_ms) {
-            Ok(token) => return Ok(caller(Who::Page(Arc::new(token)))),
+        let mut refused = match checks.session(credential, now_ms) {
+            Ok(token) => return Ok(caller(Who::Page(token))),
             Err(refusal) => refusal,
         };
         if let Some(accounts) = self.accounts.as_ref().filter(|_| is_elses(refused)) {
@@ -197,6 +200,18 @@ fn is_elses(refusal: TokenRefusal) -> bool {
 }
 
 impl Checks {
+    /// What a session token says.
+    fn session(&self, token: &str, now_ms: i64) -> Result<Arc<SessionToken>, TokenRefusal> {
+        let hash: [u8; 32] = Sha256::digest(token).into();
+        let held = self.held.get(&hash);
+        if let Some(held) = held.filter(|held| self.tokens.still_holds(held, now_ms)) {
+            return Ok(held);
+        }
+        let token = Arc::new(self.tokens.verify(token, now_ms)?);
+        self.held.insert(hash, Arc::clone(&token));
+        Ok(token)
+    }
+
     /// Whose key it is, or what there is to tell of one that does not hold.
     async fn principal(&self, key: &str) -> ductus_accounts::Result<Result<Principal, Vec<AccountEvent>>> {
         let hash: [u8; 32] = Sha256::digest(key).into();
