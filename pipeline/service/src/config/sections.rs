@@ -222,7 +222,7 @@ pub struct Access {
     pub signing_keys: Secret,
     pub cache_ms: u64,
     pub cache_keys_max: u64,
-    pub cache_tokens_max: u64,
+    pub cache_sessions_max: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -94,7 +94,7 @@ impl Access {
                     .max_capacity(config.access.cache_keys_max)
                     .time_to_live(Duration::from_millis(config.access.cache_ms))
                     .build(),
-                held: moka::sync::Cache::new(config.access.cache_tokens_max),
+                held: moka::sync::Cache::new(config.access.cache_sessions_max),
                 analysts: Oidc::new(&config.oidc)?,
             }),
             (AccessMode::Keys, None) => anyhow::bail!("application keys need the accounts database"),
