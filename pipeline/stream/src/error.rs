@@ -120,6 +120,13 @@ pub enum StreamError {
     Thread(std::io::Error),
 }
 
+impl StreamError {
+    /// Whether the group went on without this member: what it had read is others' to finish, from its last checkpoint.
+    pub(crate) fn is_theirs_to_finish(&self) -> bool {
+        matches!(self, Self::Lost(_) | Self::Overslept { .. })
+    }
+}
+
 /// Says which record of the session states was refused; never its key, which names a session.
 pub(crate) fn refused(partition: i32, offset: i64) -> impl FnOnce(StateError) -> StreamError {
     move |source| StreamError::State {

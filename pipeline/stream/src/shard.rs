@@ -131,9 +131,8 @@ where
         Self { input, work }
     }
 
-    /// Runs until told to stop; then everything that was read is decided about, acknowledged and in a checkpoint. Where the
-    /// group went on without this member by then, that is somebody else's to finish, from the last checkpoint. Where nothing was
-    /// read since, there is nothing to finish, whatever fails.
+    /// Runs until told to stop; then everything that was read is decided about, acknowledged and in a checkpoint. Where nothing
+    /// was read since the last one, there is nothing to finish, whatever fails.
     ///
     /// # Errors
     ///
@@ -142,9 +141,8 @@ where
         let Err(error) = self.run_until(stop) else {
             return Ok(());
         };
-        let theirs = matches!(error, StreamError::Lost(_) | StreamError::Overslept { .. });
-        if stop.load(Ordering::Acquire) && (theirs || self.work.is_finished()) {
-            tracing::warn!(shard = self.work.index, %error, "others go on from the stopping shard's last checkpoint");
+        if stop.load(Ordering::Acquire) && self.work.is_finished() {
+            tracing::warn!(shard = self.work.index, %error, "the stopping shard had nothing to finish");
             return Ok(());
         }
         Err(error)

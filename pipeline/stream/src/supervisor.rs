@@ -223,6 +223,10 @@ impl Supervisor {
                 return Ok(());
             };
             if self.stop.load(Ordering::Acquire) {
+                if error.is_theirs_to_finish() {
+                    tracing::warn!(shard = self.index, %error, "others go on from the stopping shard's last checkpoint");
+                    return Ok(());
+                }
                 tracing::error!(shard = self.index, %error, "shard stopped without finishing, its input is read again");
                 return Err(error);
             }
