@@ -1,14 +1,15 @@
 //! One test's topics on the real broker: made, filled, read to the end.
 
+use crate::process::PATIENCE;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Headers, Message};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{BaseProducer, BaseRecord, FutureProducer, FutureRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Logical names of the topics.
 pub const TOPICS: [&str; 8] = [
@@ -147,6 +148,25 @@ impl Kafka {
         producer.send(record, TIMEOUT).await.unwrap();
     }
 
+    /// Begins a transaction, writes one record into each partition of a topic, and leaves it at that, like a process that died:
+    /// the broker ends it after `timeout`, and until then nobody who reads committed records sees what comes behind.
+    pub fn leave_open(&self, logical: &str, timeout: Duration) {
+        let producer: BaseProducer = self
+            .config()
+            .set("transactional.id", format!("{}-left-open", self.prefix))
+            .set("transaction.timeout.ms", timeout.as_millis().to_string())
+            .create()
+            .unwrap();
+        producer.init_transactions(TIMEOUT).unwrap();
+        producer.begin_transaction().unwrap();
+        let topic = self.topic(logical);
+        for partition in 0..PARTITIONS {
+            let record = BaseRecord::to(&topic).partition(partition).key("left open").payload("");
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        producer.flush(TIMEOUT).unwrap();
+    }
+
     /// Everything that stands in a topic now, in order within each partition.
     pub fn read(&self, logical: &str) -> Vec<Record> {
         self.read_on(logical, &mut Positions::default())
@@ -199,6 +219,24 @@ impl Kafka {
             });
         }
         records
+    }
+
+    /// Waits until no transaction is open in a topic any more: whoever was killed in the middle of one leaves that to the broker.
+    pub fn until_transactions_end(&self, logical: &str) {
+        let reader = |isolation: &str| -> BaseConsumer {
+            let mut config = self.config();
+            config.set("isolation.level", isolation).create().unwrap()
+        };
+        let (committed, all) = (reader("read_committed"), reader("read_uncommitted"));
+        let topic = self.topic(logical);
+        let start = Instant::now();
+        for partition in 0..PARTITIONS {
+            let end = |reader: &BaseConsumer| reader.fetch_watermarks(&topic, partition, TIMEOUT).unwrap().1;
+            while end(&committed) < end(&all) {
+                assert!(start.elapsed() < PATIENCE, "{topic}: a transaction stays open");
+                std::thread::sleep(Duration::from_millis(200));
+            }
+        }
     }
 
     /// The JSON values of a topic.

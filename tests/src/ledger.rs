@@ -157,6 +157,9 @@ impl Ledger {
 
     /// Closes the books once no more events come and everybody has stopped: what is owed still is lost.
     pub fn close(mut self, kafka: &Kafka) -> (Tally, Vec<String>) {
+        for logical in ["audit", "dead_letters"] {
+            kafka.until_transactions_end(logical);
+        }
         self.look(kafka);
         for expected in self.owed.values().take(EXAMPLES_MAX) {
             let text = format!("lost: {}", String::from_utf8_lossy(&expected.value));
