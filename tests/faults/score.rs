@@ -4,7 +4,7 @@ use ductus_tests::chaos::{self, Chaos, Fault, HOUR_S};
 use ductus_tests::search::Search;
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const SEED: u64 = 20_261_121;
 
@@ -64,6 +64,21 @@ async fn an_instance_that_slept_too_long_changes_nothing() {
         chaos.cycle(Fault::Pause).await;
     }
     chaos::assert_holds(SEED + 2, &chaos.finish().await);
+}
+
+/// Whoever dies in the middle of a checkpoint leaves a transaction open, behind which the next owner writes its own references.
+/// If that one dies as well, they are there and cannot be read yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn references_behind_an_open_transaction_are_waited_for() {
+    // Whoever waits for the broker does not serve the group.
+    let world = chaos::world("unseen")
+        .await
+        .with_sets(["kafka.consumer.max.poll.interval.ms=30000"]);
+    let mut chaos = Chaos::start(&world, 2, SEED + 5).await;
+    world.kafka.leave_open("references", Duration::from_secs(12));
+    chaos.sleep(4_000..5_000).await;
+    chaos.cycle(Fault::KillAll).await;
+    chaos::assert_holds(SEED + 5, &chaos.finish().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,9 +6,10 @@
 use crate::error::{StreamError, kafka};
 use crate::kafka::{KafkaSettings, Quiet, create};
 use crate::log::{CHECKPOINT_HEADER, Kept, Take};
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::{BorrowedHeaders, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -42,9 +43,29 @@ impl Follower {
         member: &str,
         timeout: Duration,
     ) -> Result<Self, StreamError> {
-        let consumer = create(&settings.reader(group, member), Quiet, "making a reader of a topic")?;
+        Self::create(&settings.reader(group, member), topic, timeout)
+    }
+
+    /// One that sees records of open and of aborted transactions, too.
+    ///
+    /// # Errors
+    ///
+    /// [`StreamError::Kafka`].
+    pub(crate) fn open_uncommitted(
+        settings: &KafkaSettings,
+        group: &str,
+        topic: &str,
+        member: &str,
+        timeout: Duration,
+    ) -> Result<Self, StreamError> {
+        let mut config = settings.reader(group, member);
+        config.set("isolation.level", "read_uncommitted");
+        Self::create(&config, topic, timeout)
+    }
+
+    fn create(config: &ClientConfig, topic: &str, timeout: Duration) -> Result<Self, StreamError> {
         Ok(Self {
-            consumer,
+            consumer: create(config, Quiet, "making a reader of a topic")?,
             topic: topic.to_owned(),
             timeout,
         })
@@ -118,6 +139,17 @@ impl Follower {
             }
         }
         Ok(ends)
+    }
+
+    /// The end of a partition, as far as this reader sees it.
+    ///
+    /// # Errors
+    ///
+    /// [`StreamError::Kafka`].
+    pub(crate) fn end(&self, partition: i32) -> Result<i64, StreamError> {
+        let ends = self.consumer.fetch_watermarks(&self.topic, partition, self.timeout);
+        ends.map(|(_, high)| high)
+            .map_err(kafka("asking for the end of a topic"))
     }
 
     /// Where it stands in the partitions that it follows: after the last record that it handed out.
@@ -200,9 +232,7 @@ impl Follower {
                     offset: message.offset(),
                     key: message.key().unwrap_or_default(),
                     value: message.payload(),
-                    ours: message
-                        .headers()
-                        .is_some_and(|headers| headers.iter().any(|header| header.key == CHECKPOINT_HEADER)),
+                    checkpoint: message.headers().and_then(checkpoint),
                 })?;
                 Ok(Polled::Record)
             }
@@ -224,4 +254,11 @@ impl Follower {
         }
         Ok(list)
     }
+}
+
+/// What the headers say of the checkpoint.
+fn checkpoint(headers: &BorrowedHeaders) -> Option<u64> {
+    let header = headers.iter().find(|header| header.key == CHECKPOINT_HEADER)?;
+    let number = std::str::from_utf8(header.value.unwrap_or_default()).ok()?;
+    number.parse().ok()
 }

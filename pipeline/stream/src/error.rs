@@ -85,6 +85,20 @@ pub enum StreamError {
         /// Number of the last marker, 0 for none.
         found: u64,
     },
+    /// References that a checkpoint wrote stand behind a transaction that somebody else has not ended.
+    #[error(
+        "partition {partition}: references of checkpoint {checkpoint} stand behind a transaction that was still open after {waited_ms} \
+         ms. They are looked for again; if this stays, the transaction hangs: see 'A transaction that kafka never finishes' in \
+         docs/delivery.md"
+    )]
+    ReferencesUnseen {
+        /// Partition.
+        partition: i32,
+        /// Number of the checkpoint.
+        checkpoint: u64,
+        /// How long they were waited for.
+        waited_ms: u64,
+    },
     /// No checkpoint was written for too long, or the group moved on while one was tried.
     #[error("no checkpoint could be written for {waited_ms} ms; the shard begins anew from its last one")]
     CheckpointTimeout {

@@ -3,7 +3,8 @@
 //!
 //! Invariants that a shard may rely on: records of a partition come in their order; a checkpoint is written as a whole or
 //! not at all, and only while its member still has its place in the group; [`Input::positions`] waits for a checkpoint that
-//! is being written; what [`Input::states`] and [`Input::references`] hand out was committed.
+//! is being written; what [`Input::states`] and [`Input::references`] hand out was committed, but not everything that was
+//! committed can be read yet: an open transaction hides what stands behind it.
 
 use crate::error::StreamError;
 use std::time::Duration;
@@ -70,8 +71,8 @@ pub struct Kept<'a> {
     pub key: &'a [u8],
     /// Value; a tombstone where absent.
     pub value: Option<&'a [u8]>,
-    /// Whether it was written in a checkpoint.
-    pub ours: bool,
+    /// The number of the checkpoint that it was written in; none where somebody else wrote it.
+    pub checkpoint: Option<u64>,
 }
 
 /// Takes records of a topic that keeps something.
@@ -113,6 +114,14 @@ pub(crate) trait Input {
     ///
     /// [`StreamError`], and what `take` fails with.
     fn references(&mut self, partitions: &[i32], take: &mut Take<'_>) -> Result<(), StreamError>;
+
+    /// Checkpoints whose references stand in these partitions and cannot be read yet, `(partition, number of the checkpoint)`.
+    /// Not all of them need ever be committed.
+    ///
+    /// # Errors
+    ///
+    /// [`StreamError`].
+    fn unseen_references(&mut self, partitions: &[i32]) -> Result<Vec<(i32, u64)>, StreamError>;
 
     /// At most `max` reference records that came since. With `to_end`, all that are there, however many; they may be handed out
     /// once more later.

@@ -218,6 +218,23 @@ impl Input for Source {
         self.references.read_to_end(&from_beginning(partitions), take).map(drop)
     }
 
+    fn unseen_references(&mut self, partitions: &[i32]) -> Result<Vec<(i32, u64)>, StreamError> {
+        let mut seen = Vec::with_capacity(partitions.len());
+        for &partition in partitions {
+            seen.push((partition, Offset::Offset(self.references.end(partition)?)));
+        }
+        let member = format!("{}-unseen", self.member);
+        let topic = &self.topics.references;
+        let reader = Follower::open_uncommitted(&self.settings, &self.group, topic, &member, self.timeout)?;
+        let mut unseen = Vec::new();
+        let read = reader.read_to_end(&seen, &mut |kept| {
+            unseen.extend(kept.checkpoint.map(|number| (kept.partition, number)));
+            Ok(())
+        });
+        reader.retire();
+        read.map(|_| unseen)
+    }
+
     fn new_references(&mut self, max: usize, to_end: bool, take: &mut Take<'_>) -> Result<(), StreamError> {
         if !to_end {
             return self.references.try_poll(Duration::ZERO, max, take);

@@ -32,6 +32,7 @@ impl<O: Output> Work<'_, O> {
                 partition.restore(marker);
             }
         }
+        self.wait_for_references(input, partitions, &markers)?;
         self.load_references(input, partitions)?;
         self.load_decisions(input, partitions)?;
         for position in &positions {
@@ -106,6 +107,33 @@ impl<O: Output> Work<'_, O> {
             Ok(())
         })?;
         Ok(markers)
+    }
+
+    /// Waits until every reference can be read that was written up to the markers' checkpoints. Whoever died in the middle of a
+    /// transaction hides what the next owner wrote behind it, until the broker ends that transaction.
+    fn wait_for_references<I: Input>(
+        &mut self,
+        input: &mut I,
+        partitions: &[i32],
+        markers: &BTreeMap<i32, Marker>,
+    ) -> Result<(), StreamError> {
+        let since = self.output.now();
+        let is_needed = |(partition, number): &(i32, u64)| {
+            let marker = markers.get(partition);
+            marker.is_some_and(|marker| *number <= marker.number)
+        };
+        while let Some((partition, checkpoint)) = input.unseen_references(partitions)?.into_iter().find(is_needed) {
+            let waited = self.output.now().saturating_sub(since);
+            if waited > Duration::from_millis(self.config.request_timeout_ms) {
+                return Err(StreamError::ReferencesUnseen {
+                    partition,
+                    checkpoint,
+                    waited_ms: waited.as_millis() as u64,
+                });
+            }
+            self.output.sleep(AGAIN);
+        }
+        Ok(())
     }
 
     fn load_references<I: Input>(&mut self, input: &mut I, partitions: &[i32]) -> Result<(), StreamError> {

@@ -145,7 +145,8 @@ impl Partition {
     /// Takes a record of the references topic. Those of checkpoints are taken at once while the partition is loaded, and are
     /// our own writes coming back afterwards. Those of others wait; what had taken effect before stands in a checkpoint.
     pub(super) fn take_reference(&mut self, kept: Kept<'_>, loading: bool) -> Option<ReferenceEvent> {
-        if (kept.ours && !loading) || (!kept.ours && kept.offset < self.references_next) {
+        let ours = kept.checkpoint.is_some();
+        if (ours && !loading) || (!ours && kept.offset < self.references_next) {
             return None;
         }
         let key = String::from_utf8_lossy(kept.key).into_owned();
@@ -162,8 +163,8 @@ impl Partition {
             None => ReferenceEvent::Erased,
         };
         match reference {
-            Some(reference) if kept.ours => self.line.put_reference(*reference),
-            None if kept.ours => self.line.remove_reference(&key),
+            Some(reference) if ours => self.line.put_reference(*reference),
+            None if ours => self.line.remove_reference(&key),
             reference => self.outside.push(Outside {
                 offset: kept.offset,
                 key,

@@ -29,7 +29,7 @@ use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use world::World;
+use world::{OPEN_MS_MAX, World};
 
 const PARTITIONS: i32 = 3;
 const INSTANCES_MAX: usize = 3;
@@ -181,6 +181,12 @@ impl Simulation {
             let (partition, version) = (self.below(PARTITIONS as usize), self.below(6) as u32);
             let erase = self.chance(3);
             self.world.borrow_mut().write_reference(partition, version, erase);
+        }
+        if self.chance(60) {
+            let (partition, open_ms) = (self.below(PARTITIONS as usize), self.below(OPEN_MS_MAX as usize));
+            let mut world = self.world.borrow_mut();
+            let until = world.now + Duration::from_millis(open_ms as u64);
+            world.leave_open(partition as i32, until);
         }
         if self.instances.borrow().len() < INSTANCES_MAX && self.chance(12) {
             self.start();

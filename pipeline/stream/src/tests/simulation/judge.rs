@@ -158,7 +158,7 @@ fn put_references(stored: &[super::world::Stored], range: std::ops::Range<usize>
         .get(range)
         .unwrap_or_default()
         .iter()
-        .filter(|stored| !stored.ours)
+        .filter(|stored| stored.checkpoint.is_none())
     {
         let Some(value) = &stored.value else {
             line.remove_reference(&String::from_utf8_lossy(&stored.key));

@@ -106,7 +106,7 @@ impl Client {
                 offset: offset as i64,
                 key: &stored.key,
                 value: stored.value.as_deref(),
-                ours: stored.ours,
+                checkpoint: stored.checkpoint,
             })?;
         }
         Ok(())
@@ -155,7 +155,7 @@ impl Input for SimInput {
                     offset: at as i64,
                     key: &[],
                     value: Some(decision),
-                    ours: false,
+                    checkpoint: None,
                 })?;
             }
             ends.push((partition, topic.len() as i64));
@@ -166,13 +166,27 @@ impl Input for SimInput {
     fn references(&mut self, partitions: &[i32], take: &mut Take<'_>) -> Result<(), StreamError> {
         self.0.call()?;
         for &partition in partitions {
-            let stored = self.0.world.borrow().references[partition as usize].clone();
+            let stored = {
+                let world = self.0.world.borrow();
+                world.references[partition as usize][..world.references_seen(partition)].to_vec()
+            };
             Client::hand_out(partition, 0, &stored, take)?;
             if let Some(member) = self.0.world.borrow_mut().members.get_mut(&self.0.member) {
                 member.references.insert(partition, stored.len());
             }
         }
         Ok(())
+    }
+
+    fn unseen_references(&mut self, partitions: &[i32]) -> Result<Vec<(i32, u64)>, StreamError> {
+        self.0.call()?;
+        let world = self.0.world.borrow();
+        let unseen = |&partition: &i32| {
+            let behind = &world.references[partition as usize][world.references_seen(partition)..];
+            let numbers = behind.iter().filter_map(|stored| stored.checkpoint);
+            numbers.map(move |number| (partition, number)).collect::<Vec<_>>()
+        };
+        Ok(partitions.iter().flat_map(unseen).collect())
     }
 
     fn new_references(&mut self, max: usize, to_end: bool, take: &mut Take<'_>) -> Result<(), StreamError> {
@@ -182,6 +196,9 @@ impl Input for SimInput {
             return Ok(());
         }
         let mut world = self.0.world.borrow_mut();
+        let seen: Vec<usize> = (0..world.references.len() as i32)
+            .map(|partition| world.references_seen(partition))
+            .collect();
         let World {
             members, references, ..
         } = &mut *world;
@@ -189,12 +206,8 @@ impl Input for SimInput {
             return Ok(());
         };
         for (partition, next) in &mut member.references {
-            let topic = &references[*partition as usize];
-            let end = if to_end {
-                topic.len()
-            } else {
-                topic.len().min(*next + max)
-            };
+            let (topic, seen) = (&references[*partition as usize], seen[*partition as usize]);
+            let end = if to_end { seen } else { seen.min(*next + max) };
             Client::hand_out(*partition, *next, &topic[..end], take)?;
             *next = end;
         }

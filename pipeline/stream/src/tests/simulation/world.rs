@@ -17,6 +17,8 @@ use std::time::Duration;
 pub(super) const SESSION: Duration = Duration::from_secs(15);
 /// How long the end of a transaction may take to be seen everywhere.
 const UNSEEN: Duration = Duration::from_millis(60);
+/// How long a transaction may stay open whose process is gone, ms.
+pub(super) const OPEN_MS_MAX: u64 = 2_000;
 
 /// A record of the events topic.
 #[derive(Clone, Debug)]
@@ -31,7 +33,7 @@ pub(super) struct Event {
 pub(super) struct Stored {
     pub(super) key: Vec<u8>,
     pub(super) value: Option<Vec<u8>>,
-    pub(super) ours: bool,
+    pub(super) checkpoint: Option<u64>,
 }
 
 /// A process's clients.
@@ -72,6 +74,8 @@ pub(super) struct World {
     committed: BTreeMap<i32, Committed>,
     /// Where the last transaction of a partition began in the states, and when it was committed.
     last: BTreeMap<i32, (usize, Duration)>,
+    /// Where a transaction that nobody ends begins in the references of a partition, and when the broker will end it.
+    left_open: BTreeMap<i32, (usize, Duration)>,
     generation: u64,
     holders: BTreeMap<i32, usize>,
     targets: BTreeMap<i32, usize>,
@@ -95,6 +99,7 @@ impl World {
             dead_letters: 0,
             committed: BTreeMap::new(),
             last: BTreeMap::new(),
+            left_open: BTreeMap::new(),
             generation: 0,
             holders: BTreeMap::new(),
             targets: BTreeMap::new(),
@@ -124,7 +129,7 @@ impl World {
         self.references[partition].push(Stored {
             key: key.into_bytes(),
             value: (!erase).then_some(value),
-            ours: false,
+            checkpoint: None,
         });
     }
 
@@ -156,12 +161,15 @@ impl World {
         for (partition, decision) in gone.in_flight.drain(..written) {
             self.decisions[partition as usize].push(decision);
         }
-        if let Some((checkpoint, generation)) = gone.job.take()
-            && !gone.evicted
-            && generation == self.generation
-            && rng.random_range(0..2) == 0
-        {
-            self.apply(checkpoint);
+        if let Some((checkpoint, generation)) = gone.job.take() {
+            if !gone.evicted && generation == self.generation && rng.random_range(0..2) == 0 {
+                self.apply(checkpoint);
+            } else {
+                let until = self.now + Duration::from_millis(rng.random_range(0..OPEN_MS_MAX));
+                for (partition, ..) in checkpoint.offsets {
+                    self.leave_open(partition, until);
+                }
+            }
         }
         self.free(member);
         self.rebalance();
@@ -297,6 +305,24 @@ impl World {
         }
     }
 
+    /// How many records of the references can be seen: an open transaction hides what stands behind it.
+    pub(super) fn references_seen(&self, partition: i32) -> usize {
+        match self.left_open.get(&partition) {
+            Some((start, until)) if self.now < *until => *start,
+            _ => self.references[partition as usize].len(),
+        }
+    }
+
+    /// Somebody has begun a transaction over the references of a partition, and the broker ends it no sooner than then.
+    pub(super) fn leave_open(&mut self, partition: i32, until: Duration) {
+        let start = self.references_seen(partition);
+        let until = match self.left_open.get(&partition) {
+            Some((_, before)) => until.max(*before),
+            None => until,
+        };
+        self.left_open.insert(partition, (start, until));
+    }
+
     pub(super) fn send(&mut self, number: usize, partition: i32, decision: &[u8]) {
         if let Some(member) = self.members.get_mut(&number) {
             member.in_flight.push_back((partition, decision.to_vec()));
@@ -341,6 +367,7 @@ impl World {
     }
 
     fn apply(&mut self, checkpoint: Checkpoint) {
+        let numbers: BTreeMap<i32, u64> = checkpoint.offsets.iter().map(|at| (at.0, at.2)).collect();
         for (partition, offset, number) in checkpoint.offsets {
             let states = self.states[partition as usize].len();
             self.last.insert(partition, (states, self.now));
@@ -351,12 +378,12 @@ impl World {
             self.committed.insert(partition, committed);
         }
         for put in checkpoint.records {
+            let partition = put.partition.unwrap_or(0) as usize;
             let stored = Stored {
                 key: put.key.clone().unwrap_or_default(),
                 value: put.value.clone(),
-                ours: true,
+                checkpoint: numbers.get(&(partition as i32)).copied(),
             };
-            let partition = put.partition.unwrap_or(0) as usize;
             match put.topic {
                 Written::SessionState => self.states[partition].push(stored),
                 Written::References => self.references[partition].push(stored),
