@@ -7,6 +7,11 @@ use ductus_service::shutdown::Shutdown;
 use ductus_service::{archive, demo, doctor, gateway, index, keys, output, process, replay, score, telemetry};
 use std::process::ExitCode;
 
+/// A request to the gateway is many small pieces of memory, made in one thread and given back in another: 6 µs of 63 less than with
+/// the C library's (docs/capacity.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Wrong use or wrong configuration (`EX_USAGE`): starting again will not help.
 const USAGE: u8 = 64;
 
