@@ -1,7 +1,8 @@
 //! Reading a topic that keeps something to its end, then following it.
 //!
-//! Invariants: whoever has caught up with a partition has seen every record that was there when it began; nothing is
-//! committed, and no group is joined, so every process sees all.
+//! Invariants: whoever has caught up with a partition has seen every record that could be read when it began (one behind an
+//! open transaction cannot, see `Follower::open_uncommitted`); nothing is committed, and no group is joined, so every process
+//! sees all.
 
 use crate::error::{StreamError, kafka};
 use crate::kafka::{KafkaSettings, Quiet, create};

@@ -341,7 +341,8 @@ fn bodies_that_grow_when_unpacked_are_not_unpacked_to_their_end() {
     gzip.write_all(&spaces).expect("memory");
     let gzip = gzip.finish().expect("memory");
     let zstd = zstd::encode_all(spaces.as_slice(), 1).expect("memory");
-    assert!(gzip.len() + zstd.len() < 2_000, "{} and {} bytes", gzip.len(), zstd.len());
+    let packed_bytes = gzip.len() + zstd.len();
+    assert!(packed_bytes < 2_000, "{packed_bytes} bytes");
     for (packed, name) in [(&gzip, "gzip"), (&zstd, "zstd")] {
         for (content_type, reason) in [
             ("application/json", "oversize_batch"),
