@@ -1,7 +1,7 @@
 //! Reading a topic that keeps something to its end, then following it.
 //!
 //! Invariants: whoever has caught up with a partition has seen every record that could be read when it began (one behind an
-//! open transaction cannot, see `Follower::open_uncommitted`); nothing is committed, and no group is joined, so every process
+//! open transaction cannot); nothing is committed, and no group is joined, so every process
 //! sees all.
 
 use crate::error::{StreamError, kafka};
@@ -44,27 +44,15 @@ impl Follower {
         member: &str,
         timeout: Duration,
     ) -> Result<Self, StreamError> {
-        Self::create(&settings.reader(group, member), topic, timeout)
+        Self::of(&settings.reader(group, member), topic, timeout)
     }
 
-    /// One that sees records of open and of aborted transactions, too.
+    /// The same by a configuration of [`KafkaSettings`].
     ///
     /// # Errors
     ///
     /// [`StreamError::Kafka`].
-    pub(crate) fn open_uncommitted(
-        settings: &KafkaSettings,
-        group: &str,
-        topic: &str,
-        member: &str,
-        timeout: Duration,
-    ) -> Result<Self, StreamError> {
-        let mut config = settings.reader(group, member);
-        config.set("isolation.level", "read_uncommitted");
-        Self::create(&config, topic, timeout)
-    }
-
-    fn create(config: &ClientConfig, topic: &str, timeout: Duration) -> Result<Self, StreamError> {
+    pub(crate) fn of(config: &ClientConfig, topic: &str, timeout: Duration) -> Result<Self, StreamError> {
         Ok(Self {
             consumer: create(config, Quiet, "making a reader of a topic")?,
             topic: topic.to_owned(),

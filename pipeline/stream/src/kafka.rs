@@ -171,6 +171,13 @@ impl KafkaSettings {
         config
     }
 
+    /// The same for one that sees records of open and of aborted transactions, too.
+    pub(crate) fn uncommitted_reader(&self, group: &str, member: &str) -> ClientConfig {
+        let mut config = self.reader(group, member);
+        config.set("isolation.level", "read_uncommitted");
+        config
+    }
+
     /// Configuration of a producer.
     pub fn producer(&self, member: &str) -> ClientConfig {
         let mut config = self.client(&PRODUCER, &self.producer, member);

@@ -11,7 +11,7 @@ use crate::kafka::{KafkaSettings, create, log, report};
 use crate::log::{Change, Committed, Incoming, Input, Position, Take};
 use crate::topics::Topics;
 use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
@@ -108,7 +108,19 @@ impl Source {
         take: &mut Take<'_>,
     ) -> Result<Vec<(i32, i64)>, StreamError> {
         let member = format!("{}-kept", self.member);
-        let reader = Follower::open(&self.settings, &self.group, topic, &member, self.timeout)?;
+        let config = self.settings.reader(&self.group, &member);
+        self.read_by(&config, topic, from, take)
+    }
+
+    /// The same by a reader of this configuration.
+    fn read_by(
+        &self,
+        config: &ClientConfig,
+        topic: &str,
+        from: &[(i32, Offset)],
+        take: &mut Take<'_>,
+    ) -> Result<Vec<(i32, i64)>, StreamError> {
+        let reader = Follower::of(config, topic, self.timeout)?;
         let ends = reader.read_to_end(from, take);
         reader.retire();
         ends
@@ -224,15 +236,13 @@ impl Input for Source {
             seen.push((partition, Offset::Offset(self.references.end(partition)?)));
         }
         let member = format!("{}-unseen", self.member);
-        let topic = &self.topics.references;
-        let reader = Follower::open_uncommitted(&self.settings, &self.group, topic, &member, self.timeout)?;
+        let config = self.settings.uncommitted_reader(&self.group, &member);
         let mut unseen = Vec::new();
-        let read = reader.read_to_end(&seen, &mut |kept| {
+        self.read_by(&config, &self.topics.references, &seen, &mut |kept| {
             unseen.extend(kept.checkpoint.map(|number| (kept.partition, number)));
             Ok(())
-        });
-        reader.retire();
-        read.map(|_| unseen)
+        })?;
+        Ok(unseen)
     }
 
     fn new_references(&mut self, max: usize, to_end: bool, take: &mut Take<'_>) -> Result<(), StreamError> {

@@ -68,12 +68,18 @@ impl<O: Output> Work<'_, O> {
                 return Ok(markers);
             };
             // Its transaction is committed, but the broker of the session states may not know yet.
-            let waited = self.output.now().saturating_sub(since);
-            if waited > Duration::from_millis(self.config.request_timeout_ms) {
-                return Err(missing);
-            }
-            self.output.sleep(AGAIN);
+            self.look_again(since, |_| missing)?;
         }
+    }
+
+    /// Waits before the next look for what is missing, unless that has gone on for too long, ms: then that is the error.
+    fn look_again(&self, since: Duration, missing: impl FnOnce(u64) -> StreamError) -> Result<(), StreamError> {
+        let waited = self.output.now().saturating_sub(since);
+        if waited > Duration::from_millis(self.config.request_timeout_ms) {
+            return Err(missing(waited.as_millis() as u64));
+        }
+        self.output.sleep(AGAIN);
+        Ok(())
     }
 
     fn read_states<I: Input>(
@@ -123,15 +129,11 @@ impl<O: Output> Work<'_, O> {
             marker.is_some_and(|marker| *number <= marker.number)
         };
         while let Some((partition, checkpoint)) = input.unseen_references(partitions)?.into_iter().find(is_needed) {
-            let waited = self.output.now().saturating_sub(since);
-            if waited > Duration::from_millis(self.config.request_timeout_ms) {
-                return Err(StreamError::ReferencesUnseen {
-                    partition,
-                    checkpoint,
-                    waited_ms: waited.as_millis() as u64,
-                });
-            }
-            self.output.sleep(AGAIN);
+            self.look_again(since, |waited_ms| StreamError::ReferencesUnseen {
+                partition,
+                checkpoint,
+                waited_ms,
+            })?;
         }
         Ok(())
     }
