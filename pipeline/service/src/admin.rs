@@ -2,6 +2,10 @@
 //!
 //! Invariant: none of them waits for anything, so that a probe tells the state and not the load.
 
+mod linger;
+
+pub use linger::Linger;
+
 use crate::health::Health;
 use crate::shutdown::Shutdown;
 use anyhow::Context;
@@ -93,6 +97,8 @@ pub struct Sockets {
     pub max: usize,
     /// How long open requests may take to end after a stop was asked for.
     pub grace: Duration,
+    /// How much of a body is read after its answer.
+    pub linger: Linger,
     /// Counts those that found no room.
     pub refused: IntCounter,
 }
@@ -144,7 +150,7 @@ async fn serve_until(
             Ok((stream, peer)) => {
                 // Answers are small and are waited for.
                 let _ = stream.set_nodelay(true);
-                let connection = converse(stream, peer, router.clone(), shutdown.clone(), sockets.head_timeout);
+                let connection = converse(stream, peer, router.clone(), shutdown.clone(), sockets.clone());
                 open.spawn(connection);
             }
             Err(error) => {
@@ -165,14 +171,14 @@ async fn serve_until(
 }
 
 /// One connection, to its end.
-async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, shutdown: Shutdown, head_timeout: Duration) {
+async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, shutdown: Shutdown, sockets: Sockets) {
     let answer = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
+        router.clone().oneshot(sockets.linger.on(request))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(head_timeout)
+        .header_read_timeout(sockets.head_timeout)
         .serve_connection(TokioIo::new(stream), answer)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);

@@ -44,7 +44,7 @@ mod subjects;
 mod webhooks;
 
 use crate::accounts;
-use crate::admin::{self, Sockets};
+use crate::admin::{self, Linger, Sockets};
 use crate::config::{AccessMode, Config};
 use crate::health::Health;
 use crate::metrics::{GatewayMetrics, WebhookMetrics};
@@ -269,6 +269,10 @@ impl Gateway {
             head_timeout: Duration::from_millis(config.gateway.head_timeout_ms),
             max: config.gateway.sockets_max,
             grace: Duration::from_millis(config.gateway.shutdown_grace_ms),
+            linger: Linger {
+                bytes_max: config.gateway.body_bytes_max,
+                timeout: Duration::from_millis(config.gateway.body_timeout_ms),
+            },
             refused: gateway.inner.metrics.sockets_refused.clone(),
         };
         let beside = async move {

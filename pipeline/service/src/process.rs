@@ -2,7 +2,7 @@
 //!
 //! Invariant: the admin address is bound before the role starts and answers until the role has drained.
 
-use crate::admin::{self, Sockets};
+use crate::admin::{self, Linger, Sockets};
 use crate::config::Config;
 use crate::health::Health;
 use crate::metrics;
@@ -47,6 +47,7 @@ pub fn run(
                 head_timeout: ADMIN_HEAD_TIMEOUT,
                 max: ADMIN_SOCKETS_MAX,
                 grace: ADMIN_GRACE,
+                linger: Linger::NONE,
                 refused,
             };
             Some(admin::serve(
