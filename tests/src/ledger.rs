@@ -56,6 +56,8 @@ pub struct Tally {
     pub dead_letters_lost: u64,
     /// Dead letters that came again, or that the oracle does not make.
     pub dead_letters_extra: u64,
+    /// Partitions of these two in which a transaction never ends, so that readers see nothing behind it.
+    pub hanging: u64,
 }
 
 impl Tally {
@@ -67,7 +69,8 @@ impl Tally {
     /// The same of everything.
     pub fn holds(&self) -> bool {
         let audits = self.audits_lost + self.audits_extra;
-        self.decisions_hold() && audits + self.dead_letters_lost + self.dead_letters_extra == 0
+        let dead_letters = self.dead_letters_lost + self.dead_letters_extra;
+        self.decisions_hold() && audits + dead_letters + self.hanging == 0
     }
 }
 
@@ -158,7 +161,14 @@ impl Ledger {
     /// Closes the books once no more events come and everybody has stopped: what is owed still is lost.
     pub fn close(mut self, kafka: &Kafka) -> (Tally, Vec<String>) {
         for logical in ["audit", "dead_letters"] {
-            kafka.until_transactions_end(logical);
+            for partition in kafka.until_transactions_end(logical) {
+                self.tally.hanging += 1;
+                let text = format!(
+                    "{}, partition {partition}: a transaction stays open",
+                    kafka.topic(logical)
+                );
+                self.examples.push(text);
+            }
         }
         self.look(kafka);
         for expected in self.owed.values().take(EXAMPLES_MAX) {
