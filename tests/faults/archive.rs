@@ -21,7 +21,7 @@ async fn a_full_disk_stops_archive_and_nothing_else() {
     };
     let mut load = Load::new(SEED, mix);
     let score = world.start(&["score"]).await;
-    let mut archive = world.start_on_a_small_disk(&["archive"]);
+    let mut archive = world.start_on_a_small_disk(&["archive"]).await;
     let told = |log: String| log.matches("history cannot be written").count();
     for round in 1..=pick(2, 20) {
         load::send_all(&world.kafka, load.by_ref().take(RECORDS));

@@ -169,9 +169,12 @@ impl World {
     }
 
     /// The same, for [`Program::fill_disk`].
-    pub fn start_on_a_small_disk(&self, role: &[&str]) -> Program {
-        let arguments = self.arguments(role, &crate::process::free_address());
-        Program::start_on_a_small_disk("ductus", self.folder.path(), &arguments)
+    pub async fn start_on_a_small_disk(&self, role: &[&str]) -> Program {
+        let listen = crate::process::free_address();
+        let arguments = self.arguments(role, &listen);
+        let mut program = Program::start_on_a_small_disk("ductus", self.folder.path(), &arguments);
+        program.until_ready(&listen).await;
+        program
     }
 
     /// An application key of a tenant, with these scopes.

@@ -116,6 +116,7 @@ pub fn run(
 
 /// Opens the tables, waiting for a store that is away; `None` when the process is to end first.
 fn open(root: &str, health: &Health, shutdown: &Shutdown) -> anyhow::Result<Option<Tables>> {
+    health.lacks(PART, "its tables are not open yet");
     let mut attempt = 0;
     loop {
         match Tables::open(root) {
