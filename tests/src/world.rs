@@ -125,8 +125,14 @@ impl World {
 
     /// `ductus ROLE` with this world's configuration, running until it is dropped.
     pub async fn start(&self, role: &[&str]) -> Program {
+        self.start_as(role, |folder, arguments| Program::start("ductus", folder, arguments))
+            .await
+    }
+
+    /// The same by another way to start it.
+    async fn start_as(&self, role: &[&str], start: impl FnOnce(&Path, &[String]) -> Program) -> Program {
         let listen = crate::process::free_address();
-        let mut program = Program::start("ductus", self.folder.path(), &self.arguments(role, &listen));
+        let mut program = start(self.folder.path(), &self.arguments(role, &listen));
         program.until_ready(&listen).await;
         program
     }
@@ -161,20 +167,18 @@ impl World {
 
     /// As [`World::start`], on a machine whose clock is so many seconds off.
     pub async fn start_with_clock_off(&self, role: &[&str], off_s: i64) -> Program {
-        let listen = crate::process::free_address();
-        let arguments = self.arguments(role, &listen);
-        let mut program = Program::start_with_clock_off("ductus", self.folder.path(), &arguments, off_s);
-        program.until_ready(&listen).await;
-        program
+        self.start_as(role, |folder, arguments| {
+            Program::start_with_clock_off("ductus", folder, arguments, off_s)
+        })
+        .await
     }
 
-    /// The same, for [`Program::fill_disk`].
+    /// As [`World::start`], for [`Program::fill_disk`].
     pub async fn start_on_a_small_disk(&self, role: &[&str]) -> Program {
-        let listen = crate::process::free_address();
-        let arguments = self.arguments(role, &listen);
-        let mut program = Program::start_on_a_small_disk("ductus", self.folder.path(), &arguments);
-        program.until_ready(&listen).await;
-        program
+        self.start_as(role, |folder, arguments| {
+            Program::start_on_a_small_disk("ductus", folder, arguments)
+        })
+        .await
     }
 
     /// An application key of a tenant, with these scopes.
